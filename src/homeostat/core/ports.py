@@ -1,0 +1,230 @@
+"""The outside world as the stages see it: small protocols, implemented in `storage`, `serve` and `app`, wired in `app.wiring`.
+
+`Frame` stands for `polars.DataFrame`: core does not import it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+from homeostat.core.records import (
+    Cycle,
+    DatasetVersion,
+    Event,
+    GateReport,
+    Metric,
+    ModelVersion,
+    QuarantinedBatch,
+    Route,
+    Run,
+    WindowVerdict,
+    Worker,
+)
+
+Frame: TypeAlias = Any
+Json: TypeAlias = dict[str, Any]
+T = TypeVar("T")
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """Return the present, UTC-aware; in simulated time, whatever the simulation says it is."""
+
+
+class AuditStore(Protocol):
+    def append(
+        self, kind: str, *, subject: str, actor: str, time: datetime, payload: Json, key: str | None = None
+    ) -> Event:
+        """Add an event at the end of the chain, in the transaction under way. A `key` used before raises Conflict."""
+
+    def by_key(self, key: str) -> Event | None: ...
+    def events(
+        self, *, after: int = 0, kinds: Sequence[str] = (), subject: str | None = None, limit: int | None = None
+    ) -> list[Event]:
+        """Return events with seq > `after`, oldest first."""
+
+    def last(self) -> Event | None: ...
+
+
+class RunStore(Protocol):
+    def experiment(self, name: str, *, now: datetime) -> str:
+        """Return the id of the experiment of that name, created when new."""
+
+    def create(self, run: Run) -> None: ...
+    def update(self, run: Run) -> None:
+        """Replace status, end, tags, facts of the run; params and metrics are added through their own calls."""
+
+    def get(self, run_id: str) -> Run:
+        """Return the run; raise NotFound with near ids."""
+
+    def find(self, run_id: str) -> Run | None: ...
+    def recent(self, *, experiment: str | None = None, limit: int = 50) -> list[Run]: ...
+    def log_params(self, run_id: str, params: Mapping[str, str]) -> None: ...
+    def log_metrics(self, run_id: str, metrics: Iterable[Metric]) -> None: ...
+    def history(self, run_id: str, key: str) -> list[Metric]: ...
+
+
+class DatasetStore(Protocol):
+    def add(self, version: DatasetVersion) -> None: ...
+    def latest(self, dataset: str) -> DatasetVersion | None: ...
+    def get(self, dataset: str, version: int) -> DatasetVersion: ...
+    def by_key(self, dataset: str, key: str) -> DatasetVersion | None: ...
+    def versions(self, dataset: str) -> list[DatasetVersion]: ...
+    def contract(self, dataset: str) -> Json | None: ...
+    def set_contract(self, dataset: str, contract: Json) -> None: ...
+    def quarantine(self, batch: QuarantinedBatch) -> None:
+        """Insert the batch, or replace its state where it is known."""
+
+    def quarantined(self, dataset: str | None = None) -> list[QuarantinedBatch]: ...
+    def quarantined_batch(self, batch_id: str) -> QuarantinedBatch: ...
+
+
+class ModelStore(Protocol):
+    def add(self, version: ModelVersion) -> None: ...
+    def next_version(self, model: str) -> int: ...
+    def get(self, model: str, version: int) -> ModelVersion: ...
+    def by_run(self, model: str, run_id: str) -> ModelVersion | None: ...
+    def versions(self, model: str) -> list[ModelVersion]: ...
+    def models(self) -> list[str]: ...
+    def set_health(self, model: str, version: int, health: str) -> None: ...
+    def alias(self, model: str, alias: str) -> int | None: ...
+    def aliases(self, model: str) -> dict[str, int]: ...
+    def set_alias(self, model: str, alias: str, version: int | None) -> None: ...
+    def add_report(self, report: GateReport) -> None: ...
+    def report(self, report_id: str) -> GateReport: ...
+    def reports(self, model: str, *, limit: int = 50) -> list[GateReport]: ...
+
+
+class RouteStore(Protocol):
+    def get(self, model: str) -> Route | None: ...
+    def all(self) -> list[Route]: ...
+    def put(self, route: Route) -> Route:
+        """Store the route under the next generation and return it as stored."""
+
+    def beat(self, worker: Worker) -> None:
+        """Insert or refresh a worker's row."""
+
+    def workers(self, *, alive_since: datetime) -> list[Worker]: ...
+    def forget_worker(self, worker_id: str) -> None: ...
+
+
+class WatchStore(Protocol):
+    def add(self, verdict: WindowVerdict) -> None: ...
+    def verdicts(self, model: str, *, limit: int | None = None) -> list[WindowVerdict]:
+        """Return the newest revision of each window, oldest window first; `limit` keeps the newest ones."""
+
+    def get_state(self, name: str) -> Json | None:
+        """Return a small piece of state kept between ticks (a cursor, a reference profile)."""
+
+    def set_state(self, name: str, value: Json) -> None: ...
+
+
+class CycleStore(Protocol):
+    def put(self, cycle: Cycle) -> None:
+        """Insert or replace by `cycle_id`."""
+
+    def get(self, cycle_id: str) -> Cycle: ...
+    def find(self, cycle_id: str) -> Cycle | None: ...
+    def running(self, model: str) -> Cycle | None: ...
+    def recent(self, model: str | None = None, *, limit: int = 50) -> list[Cycle]: ...
+
+
+class Transaction(Protocol):
+    """All metadata, in one database transaction: state and its audit event are written together or not at all."""
+
+    @property
+    def audit(self) -> AuditStore: ...
+    @property
+    def runs(self) -> RunStore: ...
+    @property
+    def datasets(self) -> DatasetStore: ...
+    @property
+    def models(self) -> ModelStore: ...
+    @property
+    def routes(self) -> RouteStore: ...
+    @property
+    def watch(self) -> WatchStore: ...
+    @property
+    def cycles(self) -> CycleStore: ...
+
+
+class Store(Protocol):
+    def write(self) -> AbstractContextManager[Transaction]:
+        """Open a transaction that commits at the end of the block and rolls back on an exception. Writers queue."""
+
+    def read(self) -> AbstractContextManager[Transaction]:
+        """Open a consistent view; writing in it is an error."""
+
+
+class TableStore(Protocol):
+    """Versioned tables of rows (Delta Lake)."""
+
+    def append(self, table: str, frame: Frame, *, key: str | None = None, note: Json | None = None) -> int:
+        """Append rows, creating the table when new, and return its version.
+
+        With a `key` that an earlier append used, nothing is written and that append's version is returned.
+        New columns are added (older rows read null).
+        """
+
+    def read(self, table: str, *, version: int | None = None) -> Frame: ...
+    def version(self, table: str) -> int | None:
+        """Return the newest version, None where there is no such table."""
+
+    def restore(self, table: str, version: int | None) -> None:
+        """Put the table back to a version (None: drop it); used to undo an append whose metadata did not commit."""
+
+
+class BlobStore(Protocol):
+    """Files by relative path under one root; paths that leave it are refused (InvalidInput)."""
+
+    def put_bytes(self, path: str, content: bytes) -> None: ...
+    def get_bytes(self, path: str) -> bytes: ...
+    def put_tree(self, path: str, folder: Path) -> dict[str, str]:
+        """Copy a folder in, atomically, and return {relative file: sha256}."""
+
+    def local(self, path: str) -> Path:
+        """Return a local path with the content (a cache where the store is remote). Read-only by agreement."""
+
+    def exists(self, path: str) -> bool: ...
+    def delete(self, path: str) -> None: ...
+
+
+class RecordLog(Protocol):
+    """What was answered and what turned out true: append-only, durable when the call returns."""
+
+    def write(self, kind: str, rows: Sequence[Json]) -> None:
+        """Append rows of kind 'predictions' or 'labels'."""
+
+    def read(self, kind: str, model: str, *, since: datetime | None = None) -> Frame:
+        """Return all rows (compacted and not yet), received at or after `since`, in order of receipt, ids not repeated."""
+
+    def compact(self) -> int:
+        """Move closed write-ahead segments into tables, exactly once; return the number of rows moved."""
+
+
+class CandidateProbe(Protocol):
+    """Loads a candidate in a fresh process of the real server and queries it."""
+
+    def predict(self, package: Path, rows: Sequence[Json], *, timeout_s: float) -> "ProbeAnswer": ...
+
+
+class ProbeAnswer(Protocol):
+    @property
+    def outputs(self) -> list[Any]: ...
+    @property
+    def load_s(self) -> float: ...
+    @property
+    def latency_ms(self) -> list[float]: ...
+
+
+class Durable(Protocol):
+    """Runs the steps of a cycle so that each finishes once, whatever dies between: DBOS live, inline in simulated time."""
+
+    def step(self, name: str, function: Callable[[], T]) -> T:
+        """Run the function and record its (JSON-ready) result; on a replay return the recorded result instead."""
+
+    def sleep(self, duration: timedelta) -> None: ...
+    def receive(self, topic: str, *, timeout: timedelta) -> Json | None:
+        """Wait for a message sent to this cycle (an approval), None after the timeout."""

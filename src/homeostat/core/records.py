@@ -1,0 +1,217 @@
+"""Nouns that are kept: runs, data versions, model versions, routes, verdicts, cycles, events.
+
+Payloads are JSON-ready values (dict, list, str, int, float, bool, None), so that every store can keep them.
+Times are UTC-aware.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+Json = dict[str, Any]
+
+
+class RunStatus(StrEnum):
+    RUNNING = "RUNNING"
+    FINISHED = "FINISHED"
+    FAILED = "FAILED"
+    KILLED = "KILLED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One value of a metric; `step` and `time` order its history."""
+
+    key: str
+    value: float
+    time: datetime
+    step: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One try at a model. `facts` holds what makes it reproducible: data version, code, environment, seed, hardware."""
+
+    run_id: str
+    experiment_id: str
+    name: str
+    status: RunStatus
+    started: datetime
+    ended: datetime | None = None
+    user: str = ""
+    artifacts: str = ""
+    lifecycle_stage: str = "active"
+    params: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    facts: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetVersion:
+    """A committed version: `version` counts from 1; `table_version` is the table store's own number."""
+
+    dataset: str
+    version: int
+    table_version: int
+    rows: int
+    added: int
+    created: datetime
+    source: str
+    schema: Json
+    profile: Json
+    key: str | None = None
+
+
+class QuarantineState(StrEnum):
+    HELD = "held"
+    RELEASED = "released"
+    DISCARDED = "discarded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuarantinedBatch:
+    """A batch that broke the contract, whole, with the report that says where."""
+
+    batch_id: str
+    dataset: str
+    created: datetime
+    source: str
+    rows: int
+    location: str
+    report: Json
+    state: QuarantineState = QuarantineState.HELD
+    resolved_by: str | None = None
+    resolved: datetime | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelVersion:
+    """An immutable version of a named model.
+
+    `location` is the blob prefix of its package, `digests` maps each file to its SHA-256, `lineage` names data version, run, code
+    and environment, `report` is the gate report's id.
+    """
+
+    model: str
+    version: int
+    run_id: str
+    created: datetime
+    location: str
+    digests: dict[str, str]
+    signature: Json
+    lineage: Json
+    report_id: str | None = None
+    description: str = ""
+    tags: dict[str, str] = field(default_factory=dict)
+    health: str = "ok"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateReport:
+    report_id: str
+    model: str
+    run_id: str
+    created: datetime
+    passed: bool
+    body: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Which versions answer for a model. `generation` grows with every change, so that workers can say what they have loaded.
+
+    `canary_percent` of keys go to `canary`; `shadow` sees every request and answers none.
+    """
+
+    model: str
+    generation: int
+    champion: int | None
+    shadow: int | None = None
+    canary: int | None = None
+    canary_percent: float = 0.0
+    since: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.canary_percent <= 100.0:
+            raise ValueError(f"canary_percent is a percentage, got {self.canary_percent}")
+        if self.canary is None and self.canary_percent:
+            raise ValueError("a canary percentage needs a canary version")
+
+    @property
+    def versions(self) -> tuple[int, ...]:
+        """Every version that a worker must hold, champion first."""
+        return tuple(dict.fromkeys(v for v in (self.champion, self.canary, self.shadow) if v is not None))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worker:
+    """A serving process and the generations of routes that it has switched to."""
+
+    worker_id: str
+    pid: int
+    host: str
+    started: datetime
+    heartbeat: datetime
+    generations: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowVerdict:
+    """What watching one window of one model found; restated windows get a higher `revision`, never an overwrite."""
+
+    model: str
+    window_start: datetime
+    window_end: datetime
+    revision: int
+    computed: datetime
+    state: str
+    body: Json
+
+
+class CycleState(StrEnum):
+    RUNNING = "running"
+    PROMOTED = "promoted"
+    REJECTED = "rejected"
+    ROLLED_BACK = "rolled_back"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_over(self) -> bool:
+        return self is not CycleState.RUNNING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cycle:
+    """One turn of the loop, named after the trigger that fired it."""
+
+    cycle_id: str
+    model: str
+    trigger: str
+    because: str
+    started: datetime
+    state: CycleState = CycleState.RUNNING
+    stage: str = "started"
+    ended: datetime | None = None
+    run_id: str | None = None
+    version: int | None = None
+    options: Json = field(default_factory=dict)
+    outcome: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """An entry of the audit log. `kind` is `subject.verb_past`; `key` makes a retried step find its first try."""
+
+    seq: int
+    time: datetime
+    actor: str
+    kind: str
+    subject: str
+    payload: Json
+    key: str | None
+    previous: str
+    digest: str

@@ -1,0 +1,34 @@
+"""The whole policy of a project, as data: what homeostat.yaml decodes to."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from homeostat.core.columns import Task
+from homeostat.data.settings import DataSettings
+from homeostat.gate.settings import GateSettings
+from homeostat.retrain.settings import RetrainSettings
+from homeostat.serve.settings import ServeSettings
+from homeostat.train.settings import TrainSettings
+from homeostat.watch.settings import WatchSettings
+
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,99}$", description="letters, digits, - and _")]
+
+
+class Project(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One model and everything that keeps it good. `train` may be just `module:function`."""
+
+    version: Literal[1] = 1
+    model: Name
+    task: Task
+    data: DataSettings
+    train: TrainSettings | str = msgspec.field(default_factory=TrainSettings)
+    gate: GateSettings = msgspec.field(default_factory=GateSettings)
+    serve: ServeSettings = msgspec.field(default_factory=ServeSettings)
+    watch: WatchSettings = msgspec.field(default_factory=WatchSettings)
+    retrain: RetrainSettings = msgspec.field(default_factory=RetrainSettings)
+
+    @property
+    def training(self) -> TrainSettings:
+        return TrainSettings(function=self.train) if isinstance(self.train, str) else self.train

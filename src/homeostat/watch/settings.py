@@ -1,0 +1,37 @@
+"""What homeostat.yaml says about watching."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from homeostat.core.duration import Duration
+
+
+class DriftSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A column has drifted when a method's effect exceeds its threshold AND its p-value, adjusted over columns, is below `alpha`.
+
+    `methods` None: the defaults by kind of column; `thresholds` overrides a method's own alarm threshold.
+    """
+
+    methods: list[str] | None = None
+    thresholds: dict[str, float] = {}
+    alpha: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.01
+    min_rows: Annotated[int, Meta(ge=2)] = 100
+
+
+class WatchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`window`: length in time, or `window_rows` in rows (one of them; time needs a time column or arrival times).
+
+    `maturity`: the share of a window's rows whose label must be known before its performance counts.
+    `decay`: how much worse than the reference, in units of the metric, is decay; None: two standard errors AND 5 % of the reference.
+    """
+
+    window: Duration | None = None
+    window_rows: Annotated[int, Meta(ge=10)] | None = None
+    metric: str | None = None
+    decay: Annotated[float, Meta(ge=0.0)] | None = None
+    maturity: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.9
+    min_labels: Annotated[int, Meta(ge=10)] = 100
+    max_invalid_share: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.05
+    drift: DriftSettings = msgspec.field(default_factory=DriftSettings)
