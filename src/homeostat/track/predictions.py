@@ -11,8 +11,10 @@ import polars as pl
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Predictions:
-    """`labels` of shape (n_rows,): classes, or numbers for regression. `scores` of shape (n_rows, n_classes): probabilities in the
-    order of `classes`, or None where the model gives none. In binary tasks `classes[1]` is the positive class.
+    """Labels of shape (n_rows,): classes, or numbers for regression.
+
+    `scores` of shape (n_rows, n_classes): probabilities in the order of `classes`, or None where the model gives none.
+    In binary tasks `classes[1]` is the positive class.
     """
 
     labels: npt.NDArray[Any]

@@ -1,0 +1,55 @@
+"""The metrics, one file each; every module here with a `METRIC` is one."""
+
+import importlib
+import pkgutil
+from collections.abc import Iterable
+
+from homeostat.core.columns import Task
+from homeostat.core.errors import InvalidInput, NotFound, near
+from homeostat.track.metric import Array, Metric
+from homeostat.track.predictions import Predictions
+
+_PRIMARY = {Task.BINARY: "log_loss", Task.MULTICLASS: "log_loss", Task.REGRESSION: "mae"}
+_DEFAULTS = {
+    Task.BINARY: ("log_loss", "roc_auc", "brier", "accuracy"),
+    Task.MULTICLASS: ("log_loss", "roc_auc", "brier", "accuracy", "f1"),
+    Task.REGRESSION: ("mae", "rmse", "r2"),
+}
+
+
+def _discover() -> dict[str, Metric]:
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    found = [importlib.import_module(f"{__name__}.{name}").METRIC for name in names]
+    return {metric.name: metric for metric in found}
+
+
+METRICS = _discover()
+
+
+def metric(name: str) -> Metric:
+    """Return the metric of that name; raise NotFound with near names."""
+    if name not in METRICS:
+        raise NotFound(f"no metric '{name}'", hint=near(name, METRICS))
+    return METRICS[name]
+
+
+def defaults(task: Task) -> tuple[str, ...]:
+    """Return the metrics that a run of that task records unless told otherwise, the primary one first."""
+    return _DEFAULTS[task]
+
+
+def primary(task: Task) -> str:
+    """Return the metric that decides where the project names none: a proper score, and a mean over rows."""
+    return _PRIMARY[task]
+
+
+def compute(names: Iterable[str], y: Array, predictions: Predictions) -> dict[str, float]:
+    """Return the metrics by name, without those that need scores where there are none and those not defined on these rows."""
+    if len(y) != len(predictions):
+        raise InvalidInput(
+            f"{len(predictions)} predictions for {len(y)} true values", hint="give one prediction for each true value"
+        )
+    chosen = [metric(name) for name in names]
+    usable = [one for one in chosen if predictions.scores is not None or not one.needs_scores]
+    values = {one.name: one.compute(y, predictions) for one in usable}
+    return {name: value for name, value in values.items() if value == value}  # noqa: PLR0124 - NaN is not itself
