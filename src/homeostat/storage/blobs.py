@@ -1,0 +1,147 @@
+"""Blobs as files under one folder: written to a temporary name, flushed to disk, then renamed into place."""
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+from uuid import uuid4
+
+from homeostat.core.errors import InvalidInput, NotFound
+
+_STAGING = ".staging"
+_CHUNK_BYTES = 1 << 20
+
+
+def inside(root: Path, path: str) -> Path:
+    """Return `root / path`; raise InvalidInput where that would leave the root, symbolic links included."""
+    parts = path.split("/")
+    if not path or "\0" in path or "\\" in path or any(part in ("", ".", "..") for part in parts):
+        raise InvalidInput(
+            f"{path!r} is not a path inside the store",
+            hint="use a relative path with forward slashes, without '.', '..' or empty parts",
+        )
+    if parts[0] == _STAGING:
+        raise InvalidInput(f"'{_STAGING}' is kept for files under way", hint="use another first folder")
+    found = root / path
+    if not found.resolve().is_relative_to(root.resolve()):
+        raise InvalidInput(
+            f"'{path}' leads out of the store through a symbolic link", hint="remove the link from the store's folder"
+        )
+    return found
+
+
+def flush(path: Path) -> None:
+    """Force a file or folder entry to disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class LocalBlobs:
+    """A `core.ports.BlobStore` in a local folder. Safe for many threads and processes; the last writer of a path wins."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(root)
+
+    def put_bytes(self, path: str, content: bytes) -> None:
+        target = inside(self.root, path)
+        staged = self._staged()
+        with staged.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            staged.replace(target)
+        except IsADirectoryError as error:
+            staged.unlink()
+            raise InvalidInput(f"'{path}' is a folder in the store", hint="choose another path") from error
+        flush(target.parent)
+
+    def get_bytes(self, path: str) -> bytes:
+        return self._existing(path, want_file=True).read_bytes()
+
+    def put_tree(self, path: str, folder: Path) -> dict[str, str]:
+        """Copy a folder in and return {relative file: sha256}; a tree that is already there is replaced as a whole."""
+        target = inside(self.root, path)
+        if not folder.is_dir():
+            raise NotFound(f"no folder '{folder}'", hint="give the folder whose files are to be stored")
+        staged = self._staged()
+        staged.mkdir()
+        try:
+            digests = _copy_tree(folder, staged)
+        except BaseException:
+            shutil.rmtree(staged, ignore_errors=True)
+            raise
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists():
+            old = self._staged()
+            target.rename(old)
+            staged.rename(target)
+            _remove(old)
+        else:
+            staged.rename(target)
+        flush(target.parent)
+        return digests
+
+    def local(self, path: str) -> Path:
+        return self._existing(path, want_file=False)
+
+    def exists(self, path: str) -> bool:
+        return inside(self.root, path).exists()
+
+    def delete(self, path: str) -> None:
+        """Remove a file or a tree; nothing happens where there is none."""
+        target = inside(self.root, path)
+        if target.exists():
+            aside = self._staged()
+            target.rename(aside)
+            flush(target.parent)
+            _remove(aside)
+
+    def _existing(self, path: str, *, want_file: bool) -> Path:
+        found = inside(self.root, path)
+        if not (found.is_file() if want_file else found.exists()):
+            raise NotFound(f"no blob '{path}'", hint=f"the store is the folder {self.root}")
+        return found
+
+    def _staged(self) -> Path:
+        staging = self.root / _STAGING
+        staging.mkdir(parents=True, exist_ok=True)
+        return staging / uuid4().hex
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def _copy_tree(source: Path, target: Path) -> dict[str, str]:
+    digests = {}
+    for found in sorted(source.rglob("*")):
+        name = found.relative_to(source).as_posix()
+        if found.is_symlink():
+            raise InvalidInput(f"'{name}' is a symbolic link", hint="store the file itself: links are not followed")
+        if found.is_dir():
+            (target / name).mkdir(parents=True, exist_ok=True)
+        elif found.is_file():
+            digests[name] = _copy_file(found, target / name)
+    for folder in [target, *(path for path in target.rglob("*") if path.is_dir())]:
+        flush(folder)
+    return digests
+
+
+def _copy_file(source: Path, target: Path) -> str:
+    """Copy, flush and return the SHA-256 of what was written."""
+    digest = hashlib.sha256()
+    with source.open("rb") as read, target.open("wb") as write:
+        while chunk := read.read(_CHUNK_BYTES):
+            digest.update(chunk)
+            write.write(chunk)
+        write.flush()
+        os.fsync(write.fileno())
+    return digest.hexdigest()
