@@ -23,9 +23,7 @@ class Duration(timedelta):
         compact = text.strip()
         parts = _DURATION.findall(compact)
         if not parts or _DURATION.sub("", compact).strip():
-            raise InvalidInput(
-                f"'{text}' is not a duration", hint="write a number and a unit: 30s, 15min, 12h, 7d, 2w"
-            )
+            raise InvalidInput(f"'{text}' is not a duration", hint="write a number and a unit: 30s, 15min, 12h, 7d, 2w")
         return cls(seconds=sum(float(n) * _SECONDS[u] for n, u in parts))
 
     def __str__(self) -> str:

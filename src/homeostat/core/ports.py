@@ -46,6 +46,8 @@ class AuditStore(Protocol):
         """Return events with seq > `after`, oldest first."""
 
     def last(self) -> Event | None: ...
+    def head(self) -> tuple[int, str] | None:
+        """Return (seq, digest) of the newest entry as kept beside the chain: a chain cut at its end differs from it."""
 
 
 class RunStore(Protocol):

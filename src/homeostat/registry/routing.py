@@ -1,0 +1,147 @@
+"""Moving versions in and out of traffic. Alias, route and audit event change in one transaction, so they never disagree."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from homeostat.audit.log import record
+from homeostat.core.errors import Conflict, InvalidInput, NotAllowed
+from homeostat.core.ports import Store, Transaction
+from homeostat.core.records import ModelVersion, Route
+from homeostat.registry.versions import CHALLENGER, CHAMPION
+
+PREVIOUS = "previous"
+
+
+def promote(
+    *,
+    store: Store,
+    model: str,
+    version: int,
+    actor: str,
+    now: datetime,
+    force: str | None = None,
+    key: str | None = None,
+) -> Route:
+    """Make a version the champion and return the route that says so.
+
+    Demands a passed gate report, or a reason in `force`, which the audit log keeps. With a `key` used before nothing moves.
+    """
+    with store.write() as tx:
+        if key is not None and tx.audit.by_key(key) is not None:
+            return _route(tx, model)
+        candidate = tx.models.get(model, version)
+        _refuse_unproven(tx, candidate, force=force)
+        return _crown(tx, candidate, kind="alias.moved", actor=actor, now=now, force=force, key=key)
+
+
+def roll_back(*, store: Store, model: str, actor: str, now: datetime, reason: str, key: str | None = None) -> Route:
+    """Put the previous champion back; raise Conflict where there is none."""
+    with store.write() as tx:
+        if key is not None and tx.audit.by_key(key) is not None:
+            return _route(tx, model)
+        previous = tx.models.alias(model, PREVIOUS)
+        if previous is None:
+            raise Conflict(
+                f"model '{model}' has no previous champion to go back to",
+                hint="`homeostat models list` shows its versions",
+            )
+        candidate = tx.models.get(model, previous)
+        return _crown(tx, candidate, kind="alias.rolled_back", actor=actor, now=now, force=reason, key=key)
+
+
+def send_traffic(
+    *,
+    store: Store,
+    model: str,
+    actor: str,
+    now: datetime,
+    shadow: int | None = None,
+    canary: int | None = None,
+    canary_percent: float = 0.0,
+    because: str = "",
+    force: str | None = None,
+    key: str | None = None,
+) -> Route:
+    """Set which versions besides the champion see requests; none of them: the champion alone.
+
+    A version that did not pass the gate needs `force` for any traffic. With a `key` used before nothing changes.
+    """
+    with store.write() as tx:
+        if key is not None and tx.audit.by_key(key) is not None:
+            return _route(tx, model)
+        for version in (shadow, canary):
+            if version is not None:
+                _refuse_unproven(tx, tx.models.get(model, version), force=force)
+        route = replace(_route(tx, model), shadow=shadow, canary=canary, canary_percent=canary_percent, since=now)
+        if canary is not None and canary == route.champion:
+            raise InvalidInput(f"version {canary} of '{model}' is the champion; a canary must be another version")
+        stored = tx.routes.put(route)
+        record(
+            tx,
+            "route.changed",
+            subject=f"model:{model}",
+            actor=actor,
+            time=now,
+            payload={**_told(stored), "because": because, "force": force},
+            key=key,
+        )
+        return stored
+
+
+def _crown(
+    tx: Transaction,
+    candidate: ModelVersion,
+    *,
+    kind: str,
+    actor: str,
+    now: datetime,
+    force: str | None,
+    key: str | None,
+) -> Route:
+    model, version = candidate.model, candidate.version
+    before = tx.models.alias(model, CHAMPION)
+    if before is not None and before != version:
+        tx.models.set_alias(model, PREVIOUS, before)
+    tx.models.set_alias(model, CHAMPION, version)
+    if tx.models.alias(model, CHALLENGER) == version:
+        tx.models.set_alias(model, CHALLENGER, None)
+    route = tx.routes.put(Route(model=model, generation=0, champion=version, since=now))
+    record(
+        tx,
+        kind,
+        subject=f"model:{model}",
+        actor=actor,
+        time=now,
+        payload={"alias": CHAMPION, "from": before, "to": version, "force": force, "generation": route.generation},
+        key=key,
+    )
+    return route
+
+
+def _refuse_unproven(tx: Transaction, version: ModelVersion, *, force: str | None) -> None:
+    if force:
+        return
+    if version.report_id is None:
+        raise NotAllowed(
+            f"{version.model} version {version.version} has no gate report",
+            hint="`homeostat check` makes one; --force REASON goes past it and is kept in the audit log",
+        )
+    if not tx.models.report(version.report_id).passed:
+        raise NotAllowed(
+            f"{version.model} version {version.version} did not pass the gate (report {version.report_id})",
+            hint="`homeostat gate show` says why; --force REASON goes past it and is kept in the audit log",
+        )
+
+
+def _route(tx: Transaction, model: str) -> Route:
+    return tx.routes.get(model) or Route(model=model, generation=0, champion=tx.models.alias(model, CHAMPION))
+
+
+def _told(route: Route) -> dict[str, object]:
+    return {
+        "champion": route.champion,
+        "shadow": route.shadow,
+        "canary": route.canary,
+        "canary_percent": route.canary_percent,
+        "generation": route.generation,
+    }

@@ -1,0 +1,210 @@
+"""The first schema.
+
+Revision ID: 0001
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+from homeostat.storage.sql.types import JsonText, UtcTime
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "audit_events",
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
+        sa.Column("time", UtcTime(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("payload", JsonText(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=True),
+        sa.Column("previous", sa.String(length=64), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("seq", name=op.f("pk_audit_events")),
+        sa.UniqueConstraint("key", name=op.f("uq_audit_events_key")),
+    )
+    op.create_index(op.f("ix_audit_events_kind"), "audit_events", ["kind"], unique=False)
+    op.create_index(op.f("ix_audit_events_subject"), "audit_events", ["subject"], unique=False)
+    op.create_table(
+        "cycles",
+        sa.Column("cycle_id", sa.Text(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("trigger", sa.Text(), nullable=False),
+        sa.Column("because", sa.Text(), nullable=False),
+        sa.Column("started", UtcTime(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("stage", sa.Text(), nullable=False),
+        sa.Column("ended", UtcTime(), nullable=True),
+        sa.Column("run_id", sa.Text(), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=True),
+        sa.Column("options", JsonText(), nullable=False),
+        sa.Column("outcome", JsonText(), nullable=False),
+        sa.PrimaryKeyConstraint("cycle_id", name=op.f("pk_cycles")),
+    )
+    op.create_index(op.f("ix_cycles_model"), "cycles", ["model"], unique=False)
+    op.create_index(op.f("ix_cycles_started"), "cycles", ["started"], unique=False)
+    op.create_table(
+        "dataset_versions",
+        sa.Column("dataset", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("table_version", sa.Integer(), nullable=False),
+        sa.Column("rows", sa.BigInteger(), nullable=False),
+        sa.Column("added", sa.BigInteger(), nullable=False),
+        sa.Column("created", UtcTime(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("schema", JsonText(), nullable=False),
+        sa.Column("profile", JsonText(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("dataset", "version", name=op.f("pk_dataset_versions")),
+        sa.UniqueConstraint("dataset", "key", name=op.f("uq_dataset_versions_dataset_key")),
+    )
+    op.create_table(
+        "datasets",
+        sa.Column("dataset", sa.Text(), nullable=False),
+        sa.Column("contract", JsonText(), nullable=True),
+        sa.PrimaryKeyConstraint("dataset", name=op.f("pk_datasets")),
+    )
+    op.create_table(
+        "experiments",
+        sa.Column("experiment_id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("created", UtcTime(), nullable=False),
+        sa.Column("lifecycle_stage", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("experiment_id", name=op.f("pk_experiments")),
+        sa.UniqueConstraint("name", name=op.f("uq_experiments_name")),
+    )
+    op.create_table(
+        "gate_reports",
+        sa.Column("report_id", sa.Text(), nullable=False),
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("run_id", sa.Text(), nullable=False),
+        sa.Column("created", UtcTime(), nullable=False),
+        sa.Column("passed", sa.Boolean(), nullable=False),
+        sa.Column("body", JsonText(), nullable=False),
+        sa.PrimaryKeyConstraint("report_id", name=op.f("pk_gate_reports")),
+    )
+    op.create_index(op.f("ix_gate_reports_model"), "gate_reports", ["model"], unique=False)
+    op.create_table(
+        "model_aliases",
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("alias", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("model", "alias", name=op.f("pk_model_aliases")),
+    )
+    op.create_table(
+        "model_versions",
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("run_id", sa.Text(), nullable=False),
+        sa.Column("created", UtcTime(), nullable=False),
+        sa.Column("location", sa.Text(), nullable=False),
+        sa.Column("digests", JsonText(), nullable=False),
+        sa.Column("signature", JsonText(), nullable=False),
+        sa.Column("lineage", JsonText(), nullable=False),
+        sa.Column("report_id", sa.Text(), nullable=True),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("tags", JsonText(), nullable=False),
+        sa.Column("health", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("model", "version", name=op.f("pk_model_versions")),
+    )
+    op.create_index(op.f("ix_model_versions_run_id"), "model_versions", ["run_id"], unique=False)
+    op.create_table(
+        "quarantine",
+        sa.Column("batch_id", sa.Text(), nullable=False),
+        sa.Column("dataset", sa.Text(), nullable=False),
+        sa.Column("created", UtcTime(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("rows", sa.BigInteger(), nullable=False),
+        sa.Column("location", sa.Text(), nullable=False),
+        sa.Column("report", JsonText(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("resolved_by", sa.Text(), nullable=True),
+        sa.Column("resolved", UtcTime(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("batch_id", name=op.f("pk_quarantine")),
+    )
+    op.create_index(op.f("ix_quarantine_dataset"), "quarantine", ["dataset"], unique=False)
+    op.create_table(
+        "routes",
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("generation", sa.Integer(), nullable=False),
+        sa.Column("champion", sa.Integer(), nullable=True),
+        sa.Column("shadow", sa.Integer(), nullable=True),
+        sa.Column("canary", sa.Integer(), nullable=True),
+        sa.Column("canary_percent", sa.Float(), nullable=False),
+        sa.Column("since", UtcTime(), nullable=True),
+        sa.PrimaryKeyConstraint("model", name=op.f("pk_routes")),
+    )
+    op.create_table(
+        "states",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("value", JsonText(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_states")),
+    )
+    op.create_table(
+        "window_verdicts",
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("window_start", UtcTime(), nullable=False),
+        sa.Column("window_end", UtcTime(), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("computed", UtcTime(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("body", JsonText(), nullable=False),
+        sa.PrimaryKeyConstraint("model", "window_start", "window_end", "revision", name=op.f("pk_window_verdicts")),
+    )
+    op.create_table(
+        "workers",
+        sa.Column("worker_id", sa.Text(), nullable=False),
+        sa.Column("pid", sa.Integer(), nullable=False),
+        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("started", UtcTime(), nullable=False),
+        sa.Column("heartbeat", UtcTime(), nullable=False),
+        sa.Column("generations", JsonText(), nullable=False),
+        sa.PrimaryKeyConstraint("worker_id", name=op.f("pk_workers")),
+    )
+    op.create_index(op.f("ix_workers_heartbeat"), "workers", ["heartbeat"], unique=False)
+    op.create_table(
+        "runs",
+        sa.Column("run_id", sa.String(length=32), nullable=False),
+        sa.Column("experiment_id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("started", UtcTime(), nullable=False),
+        sa.Column("ended", UtcTime(), nullable=True),
+        sa.Column("user", sa.Text(), nullable=False),
+        sa.Column("artifacts", sa.Text(), nullable=False),
+        sa.Column("lifecycle_stage", sa.Text(), nullable=False),
+        sa.Column("tags", JsonText(), nullable=False),
+        sa.Column("facts", JsonText(), nullable=False),
+        sa.ForeignKeyConstraint(["experiment_id"], ["experiments.experiment_id"], name=op.f("fk_runs_experiment_id")),
+        sa.PrimaryKeyConstraint("run_id", name=op.f("pk_runs")),
+    )
+    op.create_index(op.f("ix_runs_experiment_id"), "runs", ["experiment_id"], unique=False)
+    op.create_index(op.f("ix_runs_started"), "runs", ["started"], unique=False)
+    op.create_table(
+        "run_metrics",
+        sa.Column("metric_id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("run_id", sa.String(length=32), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("value", sa.Float(), nullable=True),
+        sa.Column("special", sa.Text(), nullable=True),
+        sa.Column("time", UtcTime(), nullable=False),
+        sa.Column("step", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["run_id"], ["runs.run_id"], name=op.f("fk_run_metrics_run_id")),
+        sa.PrimaryKeyConstraint("metric_id", name=op.f("pk_run_metrics")),
+    )
+    op.create_index(op.f("ix_run_metrics_run_id_key"), "run_metrics", ["run_id", "key"], unique=False)
+    op.create_table(
+        "run_params",
+        sa.Column("run_id", sa.String(length=32), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["run_id"], ["runs.run_id"], name=op.f("fk_run_params_run_id")),
+        sa.PrimaryKeyConstraint("run_id", "key", name=op.f("pk_run_params")),
+    )

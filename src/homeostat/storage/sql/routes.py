@@ -1,0 +1,38 @@
+"""Routes and the workers that follow them, in SQL."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, select
+
+from homeostat.core.records import Route, Worker
+from homeostat.storage.sql.rows import record_of, upsert, values_of
+from homeostat.storage.sql.schema import routes, workers
+
+
+class SqlRoutes:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def get(self, model: str) -> Route | None:
+        row = self._connection.execute(select(routes).where(routes.c.model == model)).first()
+        return None if row is None else record_of(Route, row)
+
+    def all(self) -> list[Route]:
+        return [record_of(Route, row) for row in self._connection.execute(select(routes).order_by(routes.c.model))]
+
+    def put(self, route: Route) -> Route:
+        known = self.get(route.model)
+        stored = replace(route, generation=(known.generation if known else 0) + 1)
+        upsert(self._connection, routes, values_of(stored))
+        return stored
+
+    def beat(self, worker: Worker) -> None:
+        upsert(self._connection, workers, values_of(worker))
+
+    def workers(self, *, alive_since: datetime) -> list[Worker]:
+        query = select(workers).where(workers.c.heartbeat >= alive_since).order_by(workers.c.worker_id)
+        return [record_of(Worker, row) for row in self._connection.execute(query)]
+
+    def forget_worker(self, worker_id: str) -> None:
+        self._connection.execute(delete(workers).where(workers.c.worker_id == worker_id))

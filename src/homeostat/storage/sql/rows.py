@@ -1,0 +1,41 @@
+"""Rows to records and back, by the names that they share."""
+
+from dataclasses import fields
+from typing import Any, ClassVar, Protocol, TypeVar
+
+from sqlalchemy import Connection, Row, Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+
+class _Record(Protocol):
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+R = TypeVar("R", bound=_Record)
+
+
+def values_of(record: _Record, *, without: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return the record's fields as column values."""
+    return {f.name: getattr(record, f.name) for f in fields(record) if f.name not in without}
+
+
+def record_of(kind: type[R], row: Row[Any], **extra: Any) -> R:
+    """Return the record that a row of its table holds; `extra` gives fields that the table lacks or stores differently."""
+    found = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for it
+    names = {f.name for f in fields(kind)} - extra.keys()
+    return kind(**{name: found[name] for name in names if name in found}, **extra)
+
+
+def upsert(connection: Connection, table: Table, values: dict[str, Any]) -> None:
+    """Insert a row, or replace the row with the same primary key."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    keys = [column.name for column in table.primary_key.columns]
+    statement = dialect.insert(table).values(**values)
+    changed = {name: statement.excluded[name] for name in values if name not in keys}
+    if changed:
+        connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed))
+    else:
+        connection.execute(statement.on_conflict_do_nothing(index_elements=keys))
+
+
+__all__ = ["record_of", "upsert", "values_of"]

@@ -1,0 +1,170 @@
+"""The metadata store: one database, transactions, one object per port."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from functools import cached_property
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, StaticPool, create_engine, event, make_url, text
+from sqlalchemy.exc import OperationalError
+
+from homeostat.core.errors import InvalidInput, MissingExtra, Unreachable
+from homeostat.storage.sql.audit import SqlAudit
+from homeostat.storage.sql.cycles import SqlCycles
+from homeostat.storage.sql.datasets import SqlDatasets
+from homeostat.storage.sql.models import SqlModels
+from homeostat.storage.sql.routes import SqlRoutes
+from homeostat.storage.sql.runs import SqlRuns
+from homeostat.storage.sql.schema import metadata
+from homeostat.storage.sql.watch import SqlWatch
+
+_BUSY_S = 30.0
+_LOCK = 0x686F6D65  # "home": the advisory lock that makes PostgreSQL's writers queue, as SQLite's do
+
+
+class SqlTransaction:
+    """Implements core.ports.Transaction on one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @cached_property
+    def audit(self) -> SqlAudit:
+        return SqlAudit(self._connection)
+
+    @cached_property
+    def runs(self) -> SqlRuns:
+        return SqlRuns(self._connection)
+
+    @cached_property
+    def datasets(self) -> SqlDatasets:
+        return SqlDatasets(self._connection)
+
+    @cached_property
+    def models(self) -> SqlModels:
+        return SqlModels(self._connection)
+
+    @cached_property
+    def routes(self) -> SqlRoutes:
+        return SqlRoutes(self._connection)
+
+    @cached_property
+    def watch(self) -> SqlWatch:
+        return SqlWatch(self._connection)
+
+    @cached_property
+    def cycles(self) -> SqlCycles:
+        return SqlCycles(self._connection)
+
+
+class SqlStore:
+    """Implements core.ports.Store. Its engine is in autocommit: each transaction here says BEGIN and COMMIT itself. Safe to use from several threads and, for a file or a server, several processes."""
+
+    def __init__(self, engine: Engine, *, shared_connection: bool = False) -> None:
+        self.engine = engine
+        self._writing = threading.RLock()
+        self._one_at_a_time = shared_connection
+
+    @contextmanager
+    def write(self) -> Iterator[SqlTransaction]:
+        with self._writing, self._connect() as connection:
+            # IMMEDIATE takes the write lock at once: a transaction that reads first can't fail half-way with "database is locked"
+            begin = "BEGIN IMMEDIATE" if self.engine.dialect.name == "sqlite" else "BEGIN"
+            connection.exec_driver_sql(begin)
+            try:
+                if self.engine.dialect.name == "postgresql":
+                    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+                yield SqlTransaction(connection)
+            except BaseException:
+                connection.exec_driver_sql("ROLLBACK")
+                raise
+            connection.exec_driver_sql("COMMIT")
+
+    @contextmanager
+    def read(self) -> Iterator[SqlTransaction]:
+        with self._writing if self._one_at_a_time else nullcontext(), self._connect() as connection:
+            if self.engine.dialect.name == "sqlite":
+                connection.exec_driver_sql("PRAGMA query_only = ON")
+                connection.exec_driver_sql("BEGIN")
+            else:
+                connection.exec_driver_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            try:
+                yield SqlTransaction(connection)
+            finally:
+                connection.exec_driver_sql("ROLLBACK")
+                if self.engine.dialect.name == "sqlite":
+                    connection.exec_driver_sql("PRAGMA query_only = OFF")
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    @contextmanager
+    def _connect(self) -> Iterator[Connection]:
+        try:
+            connection = self.engine.connect()
+        except OperationalError as error:
+            raise Unreachable(
+                f"the database {self.engine.url.render_as_string(hide_password=True)} does not answer",
+                hint=str(error.orig),
+            ) from error
+        with connection:
+            yield connection
+
+
+def open_store(url: str) -> SqlStore:
+    """Return the store at a SQLAlchemy URL (`sqlite:///…` or `postgresql+psycopg://…`), its schema brought up to date."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _open_sqlite(url)
+    if parsed.get_backend_name() != "postgresql":
+        raise InvalidInput(
+            f"'{parsed.get_backend_name()}' is not a database that Homeostat keeps its records in",
+            hint="use sqlite:///file.db or postgresql+psycopg://user@host/name",
+        )
+    try:
+        engine = create_engine(parsed, pool_pre_ping=True, isolation_level="AUTOCOMMIT")
+    except ModuleNotFoundError as error:
+        raise MissingExtra("PostgreSQL needs psycopg, which is not installed", extra="postgres") from error
+    return _up_to_date(SqlStore(engine))
+
+
+def open_memory_store() -> SqlStore:
+    """Return an empty store in memory, for tests and simulated time. It goes with the process."""
+    engine = create_engine(
+        "sqlite://", poolclass=StaticPool, isolation_level="AUTOCOMMIT", connect_args={"check_same_thread": False}
+    )
+    _tune_sqlite(engine, in_memory=True)
+    metadata.create_all(engine)
+    return SqlStore(engine, shared_connection=True)
+
+
+def _open_sqlite(url: str) -> SqlStore:
+    path = make_url(url).database
+    if not path or path == ":memory:":
+        return open_memory_store()
+    Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    engine = create_engine(
+        url, isolation_level="AUTOCOMMIT", connect_args={"timeout": _BUSY_S, "check_same_thread": False}
+    )
+    _tune_sqlite(engine)
+    return _up_to_date(SqlStore(engine))
+
+
+def _tune_sqlite(engine: Engine, *, in_memory: bool = False) -> None:
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: object, _record: object) -> None:
+        cursor = connection.cursor()  # type: ignore[attr-defined]
+        cursor.execute("PRAGMA foreign_keys = ON")
+        if not in_memory:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            cursor.execute("PRAGMA synchronous = FULL")  # acknowledged means durable
+        cursor.close()
+
+
+def _up_to_date(store: SqlStore) -> SqlStore:
+    from homeostat.storage.sql.migrate import HEAD, current, upgrade
+
+    if current(store.engine) != HEAD:
+        upgrade(store.engine)
+    return store

@@ -1,0 +1,114 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from homeostat.audit.log import verify
+from homeostat.core.errors import Conflict, InvalidInput, NotAllowed, NotFound
+from homeostat.core.records import GateReport, ModelVersion
+from homeostat.registry.card import card
+from homeostat.registry.routing import promote, roll_back, send_traffic
+from homeostat.registry.versions import resolve
+from homeostat.storage.sql.store import open_memory_store
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+WHO = {"model": "churn", "actor": "ann", "now": NOW}
+
+
+@pytest.fixture
+def store():
+    opened = open_memory_store()
+    with opened.write() as tx:
+        for number, passed in ((1, True), (2, True), (3, False)):
+            report = GateReport(
+                report_id=f"r{number}", model="churn", run_id=f"run{number}", created=NOW, passed=passed, body={}
+            )
+            tx.models.add_report(report)
+            tx.models.add(
+                ModelVersion(
+                    model="churn",
+                    version=number,
+                    run_id=f"run{number}",
+                    created=NOW,
+                    location=f"runs/{number}/model",
+                    digests={},
+                    signature={"task": "binary", "target": "left"},
+                    lineage={},
+                    report_id=f"r{number}",
+                )
+            )
+    yield opened
+    opened.close()
+
+
+def champion(store) -> int | None:
+    with store.read() as tx:
+        route = tx.routes.get("churn")
+        assert route is None or route.champion == tx.models.alias("churn", "champion")
+        return route.champion if route else None
+
+
+def test_promotion_moves_alias_route_and_log_together(store):
+    route = promote(store=store, version=1, **WHO)
+    assert (route.champion, route.generation, champion(store)) == (1, 1, 1)
+    with store.read() as tx:
+        assert [event.kind for event in tx.audit.events()] == ["alias.moved"]
+    assert verify(store) == 1
+
+
+def test_alias_does_not_move_when_the_report_failed(store):
+    promote(store=store, version=1, **WHO)
+    with pytest.raises(NotAllowed, match="did not pass the gate"):
+        promote(store=store, version=3, **WHO)
+    with pytest.raises(NotAllowed):
+        send_traffic(store=store, canary=3, canary_percent=5, **WHO)
+    assert champion(store) == 1
+    assert verify(store) == 1
+
+
+def test_force_goes_past_the_gate_and_is_kept(store):
+    promote(store=store, version=3, force="the regulator asked", **WHO)
+    with store.read() as tx:
+        assert tx.audit.events()[-1].payload["force"] == "the regulator asked"
+
+
+def test_a_promotion_retried_under_its_key_happens_once(store):
+    promote(store=store, version=1, **WHO)
+    promote(store=store, version=2, key="c1:promote", **WHO)
+    promote(store=store, version=1, **WHO)
+    promote(store=store, version=2, key="c1:promote", **WHO)
+    assert champion(store) == 1
+
+
+def test_rollback_puts_the_previous_champion_back(store):
+    with pytest.raises(Conflict, match="no previous champion"):
+        roll_back(store=store, reason="x", **WHO)
+    promote(store=store, version=1, **WHO)
+    promote(store=store, version=2, **WHO)
+    assert roll_back(store=store, reason="complaints", **WHO).champion == 1
+    assert roll_back(store=store, reason="it was not the model", **WHO).champion == 2
+
+
+def test_promotion_ends_the_canary(store):
+    promote(store=store, version=1, **WHO)
+    route = send_traffic(store=store, canary=2, canary_percent=10, **WHO)
+    assert route.versions == (1, 2)
+    assert promote(store=store, version=2, **WHO).versions == (2,)
+
+
+def test_the_champion_cannot_be_its_own_canary(store):
+    promote(store=store, version=1, **WHO)
+    with pytest.raises(InvalidInput):
+        send_traffic(store=store, canary=1, canary_percent=10, **WHO)
+
+
+def test_versions_are_found_by_number_and_alias_and_missing_ones_say_what_there_is(store):
+    promote(store=store, version=2, **WHO)
+    with store.read() as tx:
+        assert resolve(tx, "churn", "champion").version == resolve(tx, "churn", "2").version == 2
+        with pytest.raises(NotFound, match="no alias 'chalenger'") as caught:
+            resolve(tx, "churn", "chalenger")
+        assert "champion -> 2" in caught.value.hint
+        with pytest.raises(NotFound, match="no model 'chrun'") as caught:
+            resolve(tx, "chrun", "champion")
+        assert "churn" in caught.value.hint
+        assert "version 2 (champion)" in card(tx, tx.models.get("churn", 2))

@@ -1,0 +1,110 @@
+import threading
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import create_engine, inspect
+
+from homeostat.audit.log import record, verify
+from homeostat.core.errors import Conflict, NotFound
+from homeostat.core.records import Metric, Run, RunStatus
+from homeostat.storage.sql.migrate import HEAD, current
+from homeostat.storage.sql.schema import metadata
+from homeostat.storage.sql.store import SqlStore, open_memory_store, open_store
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+
+
+@pytest.fixture(params=["memory", "file"])
+def store(request, tmp_path):
+    opened = open_memory_store() if request.param == "memory" else open_store(f"sqlite:///{tmp_path}/db/homeostat.db")
+    yield opened
+    opened.close()
+
+
+def a_run(tx, run_id="a" * 32) -> Run:
+    experiment = tx.runs.experiment("flights", now=NOW)
+    return Run(run_id=run_id, experiment_id=experiment, name="r", status=RunStatus.RUNNING, started=NOW)
+
+
+def test_migrations_make_the_schema_that_the_code_expects(tmp_path):
+    migrated = open_store(f"sqlite:///{tmp_path}/a.db")
+    assert current(migrated.engine) == HEAD
+    direct = create_engine("sqlite://")
+    metadata.create_all(direct)
+    ours, theirs = inspect(migrated.engine), inspect(direct)
+    assert set(ours.get_table_names()) - {"alembic_version"} == set(theirs.get_table_names())
+    for table in theirs.get_table_names():
+        wanted = {c["name"]: (str(c["type"]), c["nullable"]) for c in theirs.get_columns(table)}
+        assert {c["name"]: (str(c["type"]), c["nullable"]) for c in ours.get_columns(table)} == wanted
+        assert {i["name"] for i in ours.get_indexes(table)} == {i["name"] for i in theirs.get_indexes(table)}
+    migrated.close()
+    direct.dispose()
+
+
+def test_a_failed_transaction_leaves_neither_state_nor_event(store: SqlStore):
+    with pytest.raises(RuntimeError), store.write() as tx:  # noqa: PT012 - the block is the transaction
+        tx.runs.create(a_run(tx))
+        record(tx, "run.started", subject="run:a", actor="me", time=NOW)
+        raise RuntimeError
+    with store.read() as tx:
+        assert tx.runs.recent() == []
+        assert tx.audit.last() is None
+
+
+def test_reading_cannot_write(store: SqlStore):
+    with pytest.raises(Exception, match=r"readonly|read-only"), store.read() as tx:
+        record(tx, "run.started", subject="run:a", actor="me", time=NOW)
+    with store.write() as tx:
+        record(tx, "run.started", subject="run:a", actor="me", time=NOW)
+    assert verify(store) == 1
+
+
+def test_a_run_reads_back_as_written_with_the_newest_metrics(store: SqlStore):
+    with store.write() as tx:
+        run = a_run(tx)
+        tx.runs.create(run)
+        tx.runs.log_params(run.run_id, {"depth": "3"})
+        tx.runs.log_metrics(
+            run.run_id,
+            [
+                Metric(key="loss", value=0.5, time=NOW, step=1),
+                Metric(key="loss", value=float("nan"), time=NOW, step=0),
+                Metric(key="top", value=float("inf"), time=NOW),
+            ],
+        )
+    with store.read() as tx:
+        found = tx.runs.get("a" * 32)
+        assert found.started == NOW
+        assert found.params == {"depth": "3"}
+        assert found.metrics == {"loss": 0.5, "top": float("inf")}
+        assert len(tx.runs.history(run.run_id, "loss")) == 2
+        assert tx.runs.get("aaaaaa") == found
+        with pytest.raises(NotFound):
+            tx.runs.get("b" * 32)
+
+
+def test_params_are_immutable(store: SqlStore):
+    with store.write() as tx:
+        run = a_run(tx)
+        tx.runs.create(run)
+        tx.runs.log_params(run.run_id, {"depth": "3"})
+        tx.runs.log_params(run.run_id, {"depth": "3", "trees": "9"})
+        with pytest.raises(Conflict, match="depth"):
+            tx.runs.log_params(run.run_id, {"depth": "4"})
+
+
+def test_threads_that_write_at_once_queue_and_the_chain_holds(tmp_path):
+    store = open_store(f"sqlite:///{tmp_path}/a.db")
+
+    def work(who: int) -> None:
+        for i in range(20):
+            with store.write() as tx:
+                record(tx, "thing.done", subject="thing:1", actor=f"worker-{who}", time=NOW, payload={"i": i})
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert verify(store) == 80
+    store.close()
