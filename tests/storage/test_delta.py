@@ -15,7 +15,7 @@ from homeostat.testing.contracts.tables import TablesContract, rows
 
 class TestDeltaTables(TablesContract):
     def tables(self, tmp_path: Path) -> DeltaTables:
-        return DeltaTables(tmp_path / "tables")
+        return DeltaTables(tmp_path / "tables ü")
 
     def test_types_that_delta_lacks_are_kept_as_near_as_can_be(self, tmp_path):
         store = self.tables(tmp_path)
@@ -31,6 +31,19 @@ class TestDeltaTables(TablesContract):
         with pytest.raises(InvalidInput, match="'a' and 'A'"):
             store.append("t", pl.DataFrame({"a": [1], "A": [2]}))
         assert store.version("t") is None
+
+    def test_a_folder_that_delta_rs_would_write_elsewhere_is_refused(self, tmp_path):
+        with pytest.raises(InvalidInput, match="percent sign"):
+            DeltaTables(tmp_path / "100%25")
+
+    def test_the_parts_of_one_large_write_come_back_in_order(self, tmp_path):
+        from deltalake import write_deltalake
+
+        store = self.tables(tmp_path)
+        store.append("t", pl.DataFrame({"a": [0]}))
+        frame = pl.DataFrame({"a": range(1, 300_000)})
+        write_deltalake(str(store.root / "t"), frame, mode="append", target_file_size=100_000)
+        assert store.read("t")["a"].to_list() == list(range(300_000))
 
     def test_writers_in_threads_append_each_key_once(self, tmp_path):
         def write():
@@ -52,7 +65,7 @@ class TestDeltaTables(TablesContract):
             "for n in range(1000):\n"
             "    store.append('t', pl.DataFrame({'a': [n, n]}), key=str(n)); print(n, flush=True)\n"
         )
-        child = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "tables")], stdout=subprocess.PIPE)
+        child = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "tables ü")], stdout=subprocess.PIPE)
         assert child.stdout is not None
         for _ in range(4):
             last = int(child.stdout.readline())

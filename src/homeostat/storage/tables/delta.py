@@ -33,6 +33,11 @@ class DeltaTables:
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
+        if "%" in str(self.root):
+            raise InvalidInput(
+                f"delta-rs cannot write below a folder with a percent sign in its name: {self.root}",
+                hint="move the project to a folder without one",
+            )
 
     def append(
         self, table: str, frame: pl.DataFrame, *, key: str | None = None, note: dict[str, Any] | None = None
@@ -219,14 +224,14 @@ def _version_of_key(folder: Path, key: str) -> int | None:
 
 def _files_in_order(folder: Path, opened: Any) -> list[Path]:
     """Return the data files of a version in the order of the commits that first added them."""
-    live = {Path(uri).name: Path(uri) for uri in opened.file_uris()}
+    live = {Path(uri).name for uri in opened.file_uris()}  # the folder part is percent-encoded
     if len(live) == 1:
-        return list(live.values())
+        return [folder / name for name in live]
     ordered: dict[str, Path] = {}
     for commit in sorted((folder / _LOG).glob("*.json"), key=lambda path: path.stem):
         for name in sorted(_added(commit)):
             if name in live:
-                ordered.setdefault(name, live[name])
+                ordered.setdefault(name, folder / name)
         if len(ordered) == len(live):
             break
     return list(ordered.values())
