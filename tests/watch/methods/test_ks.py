@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import ks_2samp
+from tests.watch.methods.false_alarms import assert_false_alarm_rate
+
+from homeostat.watch.methods.ks import METHOD, measure
+from homeostat.watch.sample import Categories, numbers
+
+VALUES = st.lists(st.floats(-1e6, 1e6) | st.integers(-3, 3).map(float), min_size=1, max_size=60)
+
+
+@given(VALUES, VALUES)
+def test_effect_is_scipys_statistic_ties_included(a, b):
+    assert measure(numbers(a), numbers(b)).effect == pytest.approx(ks_2samp(a, b, method="exact").statistic)
+
+
+@pytest.mark.parametrize(("n", "m"), [(100, 100), (100, 2_000), (1_000, 700), (10_000, 2_000)])
+@pytest.mark.parametrize("shift", [0.0, 0.05, 0.15])
+def test_p_value_is_near_scipys(n, m, shift):
+    rng = np.random.default_rng(n + m)
+    a, b = rng.normal(size=n), rng.normal(shift, size=m)
+    wanted = ks_2samp(a, b, method="asymp").pvalue
+    assert measure(numbers(a), numbers(b)).p_value == pytest.approx(wanted, rel=0.06, abs=0.02)
+
+
+def test_effect_survives_a_monotone_change_of_scale():
+    rng = np.random.default_rng(2)
+    a, b = rng.normal(size=200), rng.normal(0.4, size=300)
+    assert measure(numbers(np.exp(a)), numbers(np.exp(b))).effect == measure(numbers(a), numbers(b)).effect
+
+
+def test_an_empty_side_is_not_tested():
+    assert measure(numbers([]), numbers([1.0])).p_value is None
+
+
+def test_categories_are_refused():
+    with pytest.raises(TypeError, match="numbers"):
+        measure(numbers([1.0]), Categories(counts={"a": 1}))
+
+
+@pytest.mark.parametrize("n", [100, 1_000, 10_000])
+def test_false_alarms_without_drift(n):
+    assert_false_alarm_rate(METHOD, n=n, draw=lambda rng, size: rng.normal(size=size))
+
+
+def test_false_alarms_with_ties_are_fewer_not_more():
+    assert_false_alarm_rate(
+        METHOD, n=500, draw=lambda rng, size: rng.poisson(2.0, size).astype(float), may_be_fewer=True
+    )
