@@ -1,0 +1,145 @@
+"""One turn of the loop: snapshot, train, gate, register, approval, shadow, canary, promote or roll back.
+
+Only the order and the decisions stand here. What is done, and where, is behind `Stages`: live it works on the stores and real traffic,
+in a backtest on simulated time. `Durable` makes each named step finish once, whatever process dies between.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from msgspec import structs
+
+from homeostat.core.errors import HomeostatError
+from homeostat.core.ports import Durable, Json
+from homeostat.core.records import CycleState
+from homeostat.retrain.settings import CanaryStep, RetrainSettings, Rollout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CycleRequest:
+    """Why a cycle runs. `cycle_id` follows from the trigger, so that one trigger starts one cycle.
+
+    `options`: `train` (another module:function), `params`, `force` (a reason to go past the gate), `seed`.
+    """
+
+    cycle_id: str
+    model: str
+    trigger: str
+    because: str
+    options: Json = field(default_factory=dict)
+
+    @property
+    def force(self) -> str | None:
+        return self.options.get("force")
+
+
+class Stages(Protocol):
+    """What a cycle has done for it. Every call may be repeated after a crash and must then find its first result.
+
+    Results are JSON-ready. A HomeostatError ends the cycle as failed.
+    """
+
+    def open(self) -> Json:
+        """Note that the cycle started; return {"champion": int | None}."""
+
+    def snapshot(self) -> Json:
+        """Fix what may be learned from, as known at this moment; return {"dataset", "version", "as_of", "rows"}."""
+
+    def train(self, snapshot: Json) -> Json:
+        """Return {"run_id"}."""
+
+    def gate(self, snapshot: Json, trained: Json) -> Json:
+        """Return {"passed", "report_id", "summary"}."""
+
+    def register(self, trained: Json, judged: Json) -> Json:
+        """Return {"version"}."""
+
+    def shadow(self, version: int) -> Json:
+        """Let the version see every request and answer none."""
+
+    def canary(self, version: int, percent: float, name: str) -> Json:
+        """Let the version answer a share of the requests."""
+
+    def hold(self, version: int, step: CanaryStep, rollout: Rollout, *, name: str) -> Json:
+        """Watch the version until the step can be left; return {"action": "advance" | "roll_back", "because"}."""
+
+    def promote(self, version: int) -> Json:
+        """Make the version the champion; return when every worker has switched."""
+
+    def withdraw(self, version: int, because: str) -> Json:
+        """Take the version out of traffic."""
+
+    def close(self, state: CycleState, because: str, outcome: Json) -> Json:
+        """Note how the cycle ended."""
+
+    def note(self, stage: str, details: Json) -> None:
+        """Tell where the cycle is, for whoever looks."""
+
+
+def run_cycle(request: CycleRequest, *, stages: Stages, durable: Durable, policy: RetrainSettings) -> CycleState:
+    """Run the whole cycle and return how it ended."""
+    outcome: Json = {}
+
+    def close(state: CycleState, because: str) -> CycleState:
+        durable.step("close", lambda: stages.close(state, because, outcome))
+        return state
+
+    opened = durable.step("open", stages.open)
+    try:
+        snapshot = durable.step("snapshot", stages.snapshot)
+        trained = durable.step("train", lambda: stages.train(snapshot))
+        judged = durable.step("gate", lambda: stages.gate(snapshot, trained))
+        outcome |= {"snapshot": snapshot, **trained, "gate": judged}
+        if not judged["passed"] and not request.force:
+            return close(CycleState.REJECTED, judged["summary"])
+        version = int(durable.step("register", lambda: stages.register(trained, judged))["version"])
+        outcome["version"] = version
+    except HomeostatError as error:
+        return close(CycleState.FAILED, error.message)
+
+    if policy.approval:
+        refused = _await_approval(version, stages=stages, durable=durable, policy=policy)
+        if refused is not None:
+            return close(CycleState.REJECTED, refused)
+    if opened["champion"] is not None:
+        ended = _roll_out(version, stages=stages, durable=durable, rollout=policy.rollout)
+        if ended is not None:
+            durable.step("withdraw", lambda: stages.withdraw(version, ended))
+            return close(CycleState.ROLLED_BACK, ended)
+    durable.step("promote", lambda: stages.promote(version))
+    return close(CycleState.PROMOTED, f"version {version} is champion: {request.because}")
+
+
+def _await_approval(version: int, *, stages: Stages, durable: Durable, policy: RetrainSettings) -> str | None:
+    """Return None where a person approved, else why not."""
+    durable.step("approval.asked", lambda: _noted(stages, "waiting for approval", {"version": version}))
+    answer: dict[str, Any] | None = durable.receive("approval", timeout=policy.approval_timeout)
+    if answer is None:
+        return f"nobody approved version {version} within {policy.approval_timeout}"
+    if not answer.get("approved"):
+        return f"{answer.get('by')} refused version {version}: {answer.get('reason') or 'no reason given'}"
+    return None
+
+
+def _roll_out(version: int, *, stages: Stages, durable: Durable, rollout: Rollout) -> str | None:
+    """Return None where every step was left upwards, else why the version must go."""
+    if rollout.shadow_requests or rollout.shadow_time:
+        durable.step("shadow.start", lambda: stages.shadow(version))
+        step = CanaryStep(percent=100.0, requests=rollout.shadow_requests, time=rollout.shadow_time)
+        ended = durable.step("shadow.hold", lambda: stages.hold(version, step, rollout, name="shadow"))
+        if ended["action"] == "roll_back":
+            return str(ended["because"])
+    last = len(rollout.canary) - 1
+    for index, step in enumerate(rollout.canary):
+        name = f"canary{index}"
+        durable.step(f"{name}.start", lambda s=step, n=name: stages.canary(version, s.percent, n))
+        patient = rollout if index == last else structs.replace(rollout, labels=0)
+        ended = durable.step(f"{name}.hold", lambda s=step, n=name, r=patient: stages.hold(version, s, r, name=n))
+        if ended["action"] == "roll_back":
+            return str(ended["because"])
+    return None
+
+
+def _noted(stages: Stages, stage: str, details: Json) -> Json:
+    stages.note(stage, details)
+    return details
