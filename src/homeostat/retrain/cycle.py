@@ -5,6 +5,7 @@ in a backtest on simulated time. `Durable` makes each named step finish once, wh
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from msgspec import structs
@@ -132,9 +133,9 @@ def _roll_out(version: int, *, stages: Stages, durable: Durable, rollout: Rollou
     last = len(rollout.canary) - 1
     for index, step in enumerate(rollout.canary):
         name = f"canary{index}"
-        durable.step(f"{name}.start", lambda s=step, n=name: stages.canary(version, s.percent, n))
+        durable.step(f"{name}.start", partial(stages.canary, version, step.percent, name))
         patient = rollout if index == last else structs.replace(rollout, labels=0)
-        ended = durable.step(f"{name}.hold", lambda s=step, n=name, r=patient: stages.hold(version, s, r, name=n))
+        ended = durable.step(f"{name}.hold", partial(stages.hold, version, step, patient, name=name))
         if ended["action"] == "roll_back":
             return str(ended["because"])
     return None

@@ -1,0 +1,93 @@
+import pytest
+
+from homeostat.app.project import find, load, parse, schema
+from homeostat.core.errors import InvalidProject, NotFound
+
+GOOD = """\
+model: sales
+task: regression
+data:
+  source: sales.csv
+  target: sold
+  time: day
+  label_delay: 7d
+watch:
+  window: 1w
+serve:
+  port: 8700
+"""
+
+
+def test_a_good_file_decodes_with_durations_as_people_write_them():
+    project = parse(GOOD)
+    assert project.data.label_delay.days == 7
+    assert project.watch.window.days == 7
+    assert project.retrain.cooldown.days == 1
+    assert parse(GOOD + "train: model:train\n").training.function == "model:train"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "says", "remedy"),
+    [
+        ("target: sold", "taget: sold", 5, "data.taget: unknown key 'taget'", "did you mean 'target'?"),
+        ("task: regression", "task: regresion", 2, "task: Invalid enum value", "did you mean 'regression'?"),
+        ("port: 8700", "port: 99999", 11, "serve.port:", None),
+        ("port: 8700", "port: many", 11, "serve.port: Expected `int`, got `str`", None),
+        ("label_delay: 7d", "label_delay: soon", 7, "'soon' is not a duration", None),
+        ("label_delay: 7d", "label_delay: 7", 7, "is not a duration", None),
+        ("window: 1w", "window: 0s", 9, "a window of no length", "1d"),
+        ("window: 1w", "window: 1w\n  window_rows: 50", 10, "cannot both be set", "keep one"),
+        ("  time: day\n", "  time: sold\n", 6, "is the target", None),
+        ("model: sales\n", "", 1, "'model' is missing", "model: ..."),
+        ("model: sales", "model: ../sales", 1, "model:", None),
+        ("model: sales", "model: sales\nmodel: b", 2, "'model' stands twice", "keep one"),
+        ("model: sales", "model: [", 3, "not valid YAML", None),
+        (
+            "serve:\n",
+            "retrain:\n  triggers:\n    schedule: every day\nserve:\n",
+            12,
+            "is not a cron expression",
+            "Mondays",
+        ),
+        (
+            "serve:\n",
+            "retrain:\n  rollout:\n    canary: [{percent: 50}, {percent: 5}]\nserve:\n",
+            12,
+            "must grow",
+            None,
+        ),
+        ("serve:\n", "train: {memory: lots}\nserve:\n", 10, "'lots' is not a size", "4GB"),
+    ],
+)
+def test_mistakes_are_named_by_file_line_path_and_remedy(old, new, line, says, remedy):
+    with pytest.raises(InvalidProject) as caught:
+        parse(GOOD.replace(old, new, 1))
+    assert f"homeostat.yaml:{line}:" in caught.value.message
+    assert says in caught.value.message
+    if remedy is not None:
+        assert remedy in caught.value.hint
+
+
+def test_the_file_is_found_in_a_folder_above(tmp_path):
+    (tmp_path / "homeostat.yaml").write_text(GOOD)
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    place = load(find(tmp_path / "a" / "b"))
+    assert place.root == tmp_path.resolve()
+    with pytest.raises(NotFound, match=r"no homeostat\.yaml") as caught:
+        find(tmp_path.parent)
+    assert "homeostat init" in caught.value.hint
+
+
+def test_the_schema_names_every_key_and_is_json():
+    import json
+
+    found = json.loads(json.dumps(schema()))
+    assert set(found["$defs"]["Project"]["properties"]) >= {
+        "model",
+        "task",
+        "data",
+        "train",
+        "gate",
+        "watch",
+        "retrain",
+    }
