@@ -1,0 +1,330 @@
+"""The record of what was answered and what turned out true: write-ahead segments, moved by and by into Delta tables.
+
+    <root>/segments/<kind>/<model>/<writer>.<incarnation>.<number>.seg
+    <root>/tables/<kind>/<model>/           a Delta table, readable by anything that reads Delta
+    <root>/compact.lock                     held by whoever compacts
+
+A segment is moved by ONE Delta commit that carries (incarnation, number) as an application transaction, and deleted afterwards. A
+reader reads segments first and the table second, and leaves out the segments that the table's snapshot says it has. So a crash at any
+point loses nothing and shows nothing twice.
+"""
+
+import logging
+import re
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import msgspec
+import polars as pl
+
+from homeostat.core.errors import InvalidInput
+from homeostat.core.records import Json
+from homeostat.storage.segments import SegmentName, SegmentWriter, claim, read_segment, segments
+
+if TYPE_CHECKING:
+    from deltalake import DeltaTable
+
+log = logging.getLogger(__name__)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_TIME = pl.Datetime("us", "UTC")
+_TIMES = ("received", "event_time")
+_BATCH_BYTES = 64 << 20
+_MANY_FILES = 32
+
+SCHEMAS: dict[str, dict[str, pl.DataType]] = {
+    "predictions": {
+        "request_id": pl.String(),
+        "row": pl.Int64(),
+        "key": pl.String(),
+        "received": _TIME,
+        "event_time": _TIME,
+        "version": pl.Int64(),
+        "route": pl.String(),
+        "status": pl.String(),
+        "latency_ms": pl.Float64(),
+        "features": pl.String(),
+        "prediction": pl.String(),
+        "scores": pl.List(pl.Float64()),
+        "error": pl.String(),
+    },
+    "labels": {
+        "request_id": pl.String(),
+        "row": pl.Int64(),
+        "key": pl.String(),
+        "value": pl.String(),
+        "received": _TIME,
+        "event_time": _TIME,
+        "label_id": pl.String(),
+    },
+}
+_VALUE = {"predictions": "prediction", "labels": "value"}
+_IDENTITY = {
+    "predictions": [
+        pl.col("request_id"),
+        pl.col("row"),
+        pl.col("route"),
+        pl.when(pl.col("route") == "shadow").then(pl.col("version")),
+    ],
+    "labels": [pl.col("label_id")],
+}
+_COLUMNS = {kind: frozenset([*schema, "model"]) for kind, schema in SCHEMAS.items()}
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,99}")
+_WRITER = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_encode = msgspec.json.Encoder().encode
+
+
+class FileRecords:
+    """A RecordLog in a folder. Any number of processes write (each with its own object), any read, one at a time compacts.
+
+    Rows are JSON objects with the columns of `SCHEMAS[kind]` and `model`; a column left out is null. Rows of one call and one model are
+    kept whole or not at all. A second row with the id of a first is not shown: for predictions (request_id, row, route, and the version
+    of shadows), for labels `label_id`; so every revision of a label stays. `prediction` and `value` come back as what they were: all
+    integers, all numbers, all booleans, else text.
+    """
+
+    def __init__(
+        self, root: Path, *, writer_id: str, segment_bytes: int = 8 << 20, segment_age: timedelta = timedelta(minutes=1)
+    ) -> None:
+        if not _WRITER.fullmatch(writer_id):
+            raise InvalidInput(f"'{writer_id}' is not a writer id", hint="use letters, digits, - and _")
+        if "%" in str(root):
+            raise InvalidInput(
+                f"delta-rs cannot write below a folder with a percent sign in its name: {root}",
+                hint="move the project to a folder without one",
+            )
+        self._root = root
+        self._incarnation = f"{writer_id}.{uuid4().hex[:16]}"
+        self._segment_bytes = segment_bytes
+        self._segment_age_s = segment_age.total_seconds()
+        self._writers: dict[tuple[str, str], SegmentWriter] = {}
+        self._guard = threading.Lock()
+        self._stamp = 0
+
+    def write(self, kind: str, rows: Sequence[Json]) -> None:
+        """Append rows, durable when this returns. Thread-safe. A row that does not fit refuses all, before anything is written."""
+        columns = _known(kind)
+        lines: dict[str, list[bytes]] = defaultdict(list)
+        for row in rows:
+            lines[_model(row.get("model"))].append(self._line(kind, columns, row))
+        for model, written in lines.items():
+            self._writer(kind, model).append(b"".join(written))
+
+    def read(self, kind: str, model: str, *, since: datetime | None = None) -> pl.DataFrame:
+        """Return all rows received at or after `since`, in order of receipt. A model without rows gives none."""
+        _known(kind)
+        fresh = self._unmoved(kind, _model(model))
+        table = self._table(kind, model)
+        moved = {} if table is None else {n.incarnation: _moved(table, n.incarnation) for n, _ in fresh}
+        frames = [_parse(kind, b"".join(payload for n, payload in fresh if n.number > moved.get(n.incarnation, 0)))]
+        if table is not None:
+            scan = pl.scan_delta(table).select(frames[0].columns)
+            if since is not None:
+                scan = scan.filter(pl.col("received") >= since)
+            frames.insert(0, scan.collect())
+        everything = pl.concat(frames)
+        if since is not None:
+            everything = everything.filter(pl.col("received") >= since)
+        everything = everything.sort("received", "seq", maintain_order=True)
+        everything = everything.unique(subset=_IDENTITY[kind], keep="first", maintain_order=True)
+        return everything.drop("seq").with_columns(_decoded(everything[_VALUE[kind]]))
+
+    def models(self, kind: str = "predictions") -> list[str]:
+        """Return the names of the models that have rows."""
+        _known(kind)
+        folders = [self._root / place / kind for place in ("segments", "tables")]
+        return sorted({path.name for folder in folders if folder.is_dir() for path in folder.iterdir()})
+
+    def seal(self) -> None:
+        """Close this writer's segments under way, so that the next `compact` takes them."""
+        with self._guard:
+            writers = list(self._writers.values())
+        for writer in writers:
+            writer.seal()
+
+    close = seal
+
+    def compact(self) -> int:
+        """Move closed segments, and those of dead writers, into the tables; return the number of rows moved.
+
+        Returns 0 where another process is compacting.
+        """
+        self._root.mkdir(parents=True, exist_ok=True)
+        lock = self._root / "compact.lock"
+        lock.touch()
+        with claim(lock) as is_mine:
+            if not is_mine:
+                return 0
+            return sum(self._compact(kind, model) for kind in SCHEMAS for model in self.models(kind))
+
+    def _compact(self, kind: str, model: str) -> int:
+        rows = 0
+        while True:
+            with self._closed(kind, model) as paths:
+                if not paths:
+                    return rows
+                rows += self._move(kind, model, paths)
+
+    def _move(self, kind: str, model: str, paths: list[Path]) -> int:
+        """Put segments into the table by one commit, then delete them. They are locked by the caller."""
+        from deltalake import CommitProperties, Transaction, write_deltalake
+
+        table = self._table(kind, model)
+        names = [SegmentName.of(path) for path in paths]
+        contents = [read_segment(path) for path in paths]
+        done = {n.incarnation: 0 if table is None else _moved(table, n.incarnation) for n in names}
+        frame = _parse(
+            kind, b"".join(c.payload for n, c in zip(names, contents, strict=True) if n.number > done[n.incarnation])
+        )
+        if len(frame):
+            newest = {n.incarnation: n.number for n in names if n.number > done[n.incarnation]}
+            write_deltalake(
+                table or self._place(kind, model),
+                frame,
+                mode="append",
+                commit_properties=CommitProperties(
+                    app_transactions=[Transaction(incarnation, number) for incarnation, number in newest.items()]
+                ),
+            )
+        for path, content in zip(paths, contents, strict=True):
+            if content.torn_bytes:
+                log.warning("record.segment_torn", extra={"segment": path.name, "bytes": content.torn_bytes})
+                path.rename(path.with_suffix(".torn"))
+            else:
+                path.unlink()
+        table = self._table(kind, model)
+        if table is not None and len(table.file_uris()) > _MANY_FILES:
+            table.optimize.compact()
+        return len(frame)
+
+    @contextmanager
+    def _closed(self, kind: str, model: str) -> Iterator[list[Path]]:
+        """Yield closed segments, locked, oldest first per incarnation, about 64 MB of them."""
+        taken: list[Path] = []
+        is_open: set[str] = set()
+        size = 0
+        with ExitStack() as held:
+            for path in segments(self._root / "segments" / kind / model):
+                incarnation = SegmentName.of(path).incarnation
+                if size >= _BATCH_BYTES or incarnation in is_open:
+                    continue
+                if not held.enter_context(claim(path)):
+                    is_open.add(incarnation)
+                    continue
+                size += path.stat().st_size
+                taken.append(path)
+            yield taken
+
+    def _unmoved(self, kind: str, model: str) -> list[tuple[SegmentName, bytes]]:
+        found = []
+        for path in segments(self._root / "segments" / kind / model):
+            try:
+                found.append((SegmentName.of(path), read_segment(path).payload))
+            except FileNotFoundError:
+                continue  # moved since the listing: the table, read after this, has it
+        return found
+
+    def _place(self, kind: str, model: str) -> Path:
+        return self._root / "tables" / kind / model
+
+    def _table(self, kind: str, model: str) -> "DeltaTable | None":
+        place = self._place(kind, model)
+        if not (place / "_delta_log").is_dir():
+            return None
+        from deltalake import DeltaTable
+
+        return DeltaTable(place) if DeltaTable.is_deltatable(str(place)) else None
+
+    def _writer(self, kind: str, model: str) -> SegmentWriter:
+        with self._guard:
+            if (kind, model) not in self._writers:
+                self._writers[kind, model] = SegmentWriter(
+                    self._root / "segments" / kind / model,
+                    incarnation=self._incarnation,
+                    max_bytes=self._segment_bytes,
+                    max_age_s=self._segment_age_s,
+                )
+            return self._writers[kind, model]
+
+    def _next_stamp(self) -> int:
+        """Return a number that grows with every row, across processes of one machine too: order within one instant."""
+        with self._guard:
+            self._stamp = max(self._stamp + 1, time.time_ns())
+            return self._stamp
+
+    def _line(self, kind: str, columns: frozenset[str], row: Json) -> bytes:
+        if not columns.issuperset(row):
+            raise InvalidInput(
+                f"the record of {kind} has no column {sorted(set(row) - columns)}", hint=f"known: {sorted(columns)}"
+            )
+        if row.get("received") is None:
+            raise InvalidInput(f"a row of {kind} needs the time at which it was received")
+        line = {**row, "seq": self._next_stamp()}
+        del line["model"]
+        for name in _TIMES:
+            if line.get(name) is not None:
+                line[name] = _microseconds(line[name])
+        value = _VALUE[kind]
+        if line.get(value) is not None:
+            text = _encode(line[value]).decode()
+            line[value] = None if text == "null" else text
+        if isinstance(line.get("features"), dict):
+            line["features"] = _encode(line["features"]).decode()
+        return _encode(line) + b"\n"
+
+
+def _known(kind: str) -> frozenset[str]:
+    if kind not in _COLUMNS:
+        raise InvalidInput(f"there is no record of '{kind}'", hint=f"known: {', '.join(SCHEMAS)}")
+    return _COLUMNS[kind]
+
+
+def _model(name: Any) -> str:
+    """Return the name if it is one (it becomes a folder's); raise InvalidInput otherwise."""
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise InvalidInput(f"{name!r} is not a model's name", hint="letters, digits, - and _, a letter first")
+    return name
+
+
+def _microseconds(moment: datetime) -> int:
+    if moment.tzinfo is None:
+        raise InvalidInput(f"the time {moment.isoformat()} has no time zone", hint="times in the record are UTC")
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def _parse(kind: str, lines: bytes) -> pl.DataFrame:
+    stored = {"seq": pl.Int64(), **SCHEMAS[kind]}
+    if not lines:
+        return pl.DataFrame(schema=stored)
+    wire = {name: pl.Int64() if name in _TIMES else dtype for name, dtype in stored.items()}
+    frame = pl.read_ndjson(BytesIO(lines), schema=wire)
+    return frame.with_columns(pl.col(name).cast(pl.Datetime("us")).dt.replace_time_zone("UTC") for name in _TIMES)
+
+
+def _decoded(texts: pl.Series) -> pl.Series:
+    """Return JSON texts as the narrowest of booleans, integers, numbers, text that holds them all; nulls alone give a null column."""
+    known = texts.drop_nulls()
+    if known.is_empty():
+        return texts.cast(pl.Null)
+    if known.is_in(["true", "false"]).all():
+        return texts == "true"
+    if known.str.contains(r"^-?\d{1,18}$").all():
+        return texts.cast(pl.Int64)
+    numbers = texts.cast(pl.Float64, strict=False)
+    if numbers.null_count() == texts.null_count():
+        return numbers
+    return texts.str.json_decode(pl.String())
+
+
+def _moved(table: "DeltaTable", incarnation: str) -> int:
+    """Return the number of the newest segment of that incarnation that the table has, 0 for none."""
+    return int(table.transaction_version(incarnation) or 0)

@@ -1,0 +1,199 @@
+"""Write-ahead segments: append-only files of framed blocks, durable when `append` returns, readable by any process at any moment.
+
+A block is `<length, crc32>` (two little-endian 32-bit numbers) and its payload. A crash can only tear the tail: reading stops at the
+first block that is not whole. A segment's owner holds `flock` on it, which dies with the process: a segment whose lock can be taken is
+closed for good. Names are `<writer>.<incarnation>.<number>.seg`; an incarnation (one opening by one process) never repeats, so that
+(incarnation, number) identifies a segment for ever.
+"""
+
+import fcntl
+import logging
+import os
+import struct
+import threading
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from homeostat.core.errors import Unreachable
+
+log = logging.getLogger(__name__)
+_HEADER = struct.Struct("<II")
+SUFFIX = ".seg"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class SegmentName:
+    incarnation: str
+    number: int
+
+    @classmethod
+    def of(cls, path: Path) -> "SegmentName":
+        incarnation, number = path.name.removesuffix(SUFFIX).rsplit(".", 1)
+        return cls(incarnation, int(number))
+
+
+class SegmentWriter:
+    """The writing end of one folder of segments. Thread-safe: appends that meet share one sync (group commit)."""
+
+    def __init__(self, folder: Path, *, incarnation: str, max_bytes: int, max_age_s: float) -> None:
+        self._folder = folder
+        self._incarnation = incarnation
+        self._max_bytes = max_bytes
+        self._max_age_s = max_age_s
+        self._turn = threading.Condition()
+        self._waiting: list[bytes] = []
+        self._given = 0  # ticket of the newest block handed in
+        self._settled = 0  # ticket up to which blocks were written or refused
+        self._refused: dict[int, OSError] = {}
+        self._is_writing = False
+        self._fd: int | None = None
+        self._number = 0
+        self._size = 0
+        self._opened = 0.0
+
+    def append(self, payload: bytes) -> None:
+        """Write one block and return when it is on the disk; raise Unreachable where it could not be."""
+        block = _HEADER.pack(len(payload), zlib.crc32(payload)) + payload
+        with self._turn:
+            self._waiting.append(block)
+            self._given += 1
+            ticket = self._given
+            while self._is_writing and self._settled < ticket:
+                self._turn.wait()
+            if self._settled >= ticket:
+                self._raise_if_refused(ticket)
+                return
+            batch, self._waiting = self._waiting, []
+            first, last = self._settled + 1, self._given
+            self._is_writing = True
+        error: OSError | None = None
+        try:
+            self._write(b"".join(batch))
+        except OSError as caught:
+            error = caught
+        with self._turn:
+            if error is not None:
+                self._refused.update(dict.fromkeys(range(first, last + 1), error))
+            self._settled = last
+            self._is_writing = False
+            self._turn.notify_all()
+            self._raise_if_refused(ticket)
+
+    def seal(self) -> None:
+        """Close the segment under way, so that it can be compacted; the next append opens another."""
+        with self._turn:
+            while self._is_writing:
+                self._turn.wait()
+            self._close()
+
+    def _raise_if_refused(self, ticket: int) -> None:
+        error = self._refused.pop(ticket, None)
+        if error is not None:
+            raise Unreachable(
+                f"could not write to the record in {self._folder}: {error.strerror or error}",
+                hint="free space or repair the disk; what was not acknowledged is not kept",
+            ) from error
+
+    def _write(self, blocks: bytes) -> None:
+        """Append and sync. After a failure the segment is cut back and left: a disk that failed once is not trusted with its tail."""
+        if self._fd is not None and (
+            self._size >= self._max_bytes or time.monotonic() - self._opened >= self._max_age_s
+        ):
+            self._close()
+        if self._fd is None:
+            self._open()
+        assert self._fd is not None
+        try:
+            view = memoryview(blocks)
+            while view:
+                view = view[os.write(self._fd, view) :]
+            os.fdatasync(self._fd)
+        except OSError:
+            try:
+                os.ftruncate(self._fd, self._size)
+            except OSError as error:
+                log.warning("record.tail_not_cut", extra={"folder": str(self._folder), "error": str(error)})
+            self._close()
+            raise
+        self._size += len(blocks)
+
+    def _open(self) -> None:
+        """Open the next segment. It is locked before it gets its name, so that no one takes it for an abandoned one."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._number += 1
+        final = self._folder / f"{self._incarnation}.{self._number:08d}{SUFFIX}"
+        draft = final.with_suffix(".new")
+        fd = os.open(draft, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            draft.rename(final)
+            sync_folder(self._folder)
+        except OSError:
+            os.close(fd)
+            raise
+        self._fd, self._size, self._opened = fd, 0, time.monotonic()
+
+    def _close(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+
+def sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def segments(folder: Path) -> list[Path]:
+    """Return the segments of a folder, those of one incarnation in the order of writing."""
+    if not folder.is_dir():
+        return []
+    return sorted(folder.glob(f"*{SUFFIX}"), key=SegmentName.of)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The payloads of the whole blocks, joined, and the number of bytes behind them that are no whole block."""
+
+    payload: bytes
+    torn_bytes: int
+
+
+def read_segment(path: Path) -> Content:
+    raw = memoryview(path.read_bytes())
+    parts: list[memoryview] = []
+    at = 0
+    while at + _HEADER.size <= len(raw):
+        length, crc = _HEADER.unpack_from(raw, at)
+        payload = raw[at + _HEADER.size : at + _HEADER.size + length]
+        if not length or len(payload) < length or zlib.crc32(payload) != crc:
+            break
+        parts.append(payload)
+        at += _HEADER.size + length
+    return Content(b"".join(parts), len(raw) - at)
+
+
+@contextmanager
+def claim(path: Path) -> Iterator[bool]:
+    """Hold the lock of a file for the block; yield False where a living process has it or the file is gone."""
+    try:
+        fd = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        yield False
+        return
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+    finally:
+        os.close(fd)
