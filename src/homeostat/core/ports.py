@@ -5,7 +5,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
 
@@ -222,11 +222,10 @@ class ProbeAnswer(Protocol):
 
 
 class Durable(Protocol):
-    """Runs the steps of a cycle so that each finishes once, whatever dies between: DBOS live, inline in simulated time."""
+    """Runs the steps of a cycle so that each finishes once, whatever dies between: DBOS live, inline in simulated time.
+
+    A step that waits (for requests, for a person) looks at the stores until it has its answer; after a crash it looks again.
+    """
 
     def step(self, name: str, function: Callable[[], T]) -> T:
         """Run the function and record its (JSON-ready) result; on a replay return the recorded result instead."""
-
-    def sleep(self, duration: timedelta) -> None: ...
-    def receive(self, topic: str, *, timeout: timedelta) -> Json | None:
-        """Wait for a message sent to this cycle (an approval), None after the timeout."""

@@ -6,7 +6,7 @@ in a backtest on simulated time. `Durable` makes each named step finish once, wh
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 from msgspec import structs
 
@@ -55,6 +55,9 @@ class Stages(Protocol):
     def register(self, trained: Json, judged: Json) -> Json:
         """Return {"version"}."""
 
+    def await_approval(self, version: int) -> Json:
+        """Wait until a person has decided, or the policy's time is over; return {"approved", "because"}."""
+
     def shadow(self, version: int) -> Json:
         """Let the version see every request and answer none."""
 
@@ -72,9 +75,6 @@ class Stages(Protocol):
 
     def close(self, state: CycleState, because: str, outcome: Json) -> Json:
         """Note how the cycle ended."""
-
-    def note(self, stage: str, details: Json) -> None:
-        """Tell where the cycle is, for whoever looks."""
 
 
 def run_cycle(request: CycleRequest, *, stages: Stages, durable: Durable, policy: RetrainSettings) -> CycleState:
@@ -99,9 +99,9 @@ def run_cycle(request: CycleRequest, *, stages: Stages, durable: Durable, policy
         return close(CycleState.FAILED, error.message)
 
     if policy.approval:
-        refused = _await_approval(version, stages=stages, durable=durable, policy=policy)
-        if refused is not None:
-            return close(CycleState.REJECTED, refused)
+        answer = durable.step("approval", lambda: stages.await_approval(version))
+        if not answer["approved"]:
+            return close(CycleState.REJECTED, answer["because"])
     if opened["champion"] is not None:
         ended = _roll_out(version, stages=stages, durable=durable, rollout=policy.rollout)
         if ended is not None:
@@ -109,17 +109,6 @@ def run_cycle(request: CycleRequest, *, stages: Stages, durable: Durable, policy
             return close(CycleState.ROLLED_BACK, ended)
     durable.step("promote", lambda: stages.promote(version))
     return close(CycleState.PROMOTED, f"version {version} is champion: {request.because}")
-
-
-def _await_approval(version: int, *, stages: Stages, durable: Durable, policy: RetrainSettings) -> str | None:
-    """Return None where a person approved, else why not."""
-    durable.step("approval.asked", lambda: _noted(stages, "waiting for approval", {"version": version}))
-    answer: dict[str, Any] | None = durable.receive("approval", timeout=policy.approval_timeout)
-    if answer is None:
-        return f"nobody approved version {version} within {policy.approval_timeout}"
-    if not answer.get("approved"):
-        return f"{answer.get('by')} refused version {version}: {answer.get('reason') or 'no reason given'}"
-    return None
 
 
 def _roll_out(version: int, *, stages: Stages, durable: Durable, rollout: Rollout) -> str | None:
@@ -139,8 +128,3 @@ def _roll_out(version: int, *, stages: Stages, durable: Durable, rollout: Rollou
         if ended["action"] == "roll_back":
             return str(ended["because"])
     return None
-
-
-def _noted(stages: Stages, stage: str, details: Json) -> Json:
-    stages.note(stage, details)
-    return details
