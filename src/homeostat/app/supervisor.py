@@ -1,0 +1,142 @@
+"""`homeostat up`: one process tree. Starts the processes, restarts what dies, stops all of them cleanly."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from homeostat.core.errors import Unreachable
+
+log = logging.getLogger(__name__)
+
+_BACK_OFF_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
+_STEADY_S = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """A process that must always be there."""
+
+    name: str
+    command: Sequence[str]
+
+
+@dataclass(slots=True)
+class _Child:
+    program: Program
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    deaths: int = 0
+    due: float = 0.0
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """Keeps programs running until `stop`. A program that dies is started again, at once the first time, then ever more slowly."""
+
+    programs: Sequence[Program]
+    environment: dict[str, str]
+    grace_s: float = 10.0
+    on_change: Callable[[str, str], None] = lambda _name, _what: None
+    _children: list[_Child] = field(default_factory=list)
+    _stopping: bool = False
+
+    def start(self) -> None:
+        for program in self.programs:
+            child = _Child(program)
+            self._children.append(child)
+            self._spawn(child)
+
+    def watch(self, *, poll_s: float = 0.2) -> None:
+        """Restart what dies, until `stop` is called (by a signal handler, say)."""
+        while not self._stopping:
+            self.look(time.monotonic())
+            time.sleep(poll_s)
+
+    def look(self, now: float) -> None:
+        """Note who died and start again who is due."""
+        for child in self._children:
+            process = child.process
+            if process is not None and process.poll() is not None:
+                child.deaths = 1 if now - child.started > _STEADY_S else child.deaths + 1
+                child.due = now + _BACK_OFF_S[min(child.deaths, len(_BACK_OFF_S)) - 1]
+                child.process = None
+                self.on_change(child.program.name, f"died ({_told(process.returncode)}), starting again")
+            if child.process is None and now >= child.due:
+                self._spawn(child)
+
+    def stop(self) -> None:
+        """Ask `watch` to return."""
+        self._stopping = True
+
+    def shut_down(self) -> None:
+        """Ask every process to end, wait, and kill what is left after the grace time."""
+        alive = [child.process for child in reversed(self._children) if child.process is not None]
+        for process in alive:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + self.grace_s
+        for process in alive:
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                log.warning("killing process %s, which did not stop", process.pid)
+                process.kill()
+                process.wait()
+
+    def pids(self) -> dict[str, int]:
+        """Return the process id of every program that runs now."""
+        return {child.program.name: child.process.pid for child in self._children if child.process is not None}
+
+    def _spawn(self, child: _Child) -> None:
+        child.process = subprocess.Popen(  # noqa: S603 - our own modules
+            list(child.program.command), env=self.environment, stdin=subprocess.DEVNULL, start_new_session=True
+        )
+        child.started = time.monotonic()
+        log.info("started %s as process %s", child.program.name, child.process.pid)
+
+
+def python_module(name: str, module: str, *arguments: str) -> Program:
+    """Return a program that runs one of our modules with this interpreter."""
+    return Program(name=name, command=(sys.executable, "-m", module, *arguments))
+
+
+def exit_when_orphaned(poll_s: float = 0.5) -> None:
+    """End this process when its parent dies (kill -9 of the supervisor): its ports must be free for the next `homeostat up`."""
+    import threading
+
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(poll_s)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="orphan-watch", daemon=True).start()
+
+
+def free_port(host: str, port: int) -> None:
+    """Raise Unreachable where somebody else listens on the port."""
+    import socket
+
+    if port == 0:
+        return
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise Unreachable(
+                f"cannot listen on {host}:{port}: {error.strerror}",
+                hint="is another `homeostat up` running? Set serve.port and serve.control_port to free ones",
+            ) from error
+
+
+def _told(returncode: int) -> str:
+    if returncode < 0:
+        return f"signal {signal.Signals(-returncode).name}"
+    return f"exit {returncode}"

@@ -1,0 +1,78 @@
+"""The one place that knows the real adapters: from a project's folder to the objects behind the ports."""
+
+import getpass
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from homeostat.app.clock import SystemClock
+from homeostat.app.project import Place
+from homeostat.core.ports import BlobStore, Clock, RecordLog, Store, TableStore
+
+if TYPE_CHECKING:
+    from homeostat.retrain.project import Project
+
+DATABASE_VARIABLE = "HOMEOSTAT_DATABASE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """Everything that a use case needs, opened on one project."""
+
+    place: Place
+    store: Store
+    tables: TableStore
+    blobs: BlobStore
+    records: RecordLog
+    clock: Clock
+    actor: str
+
+    @property
+    def project(self) -> "Project":
+        return self.place.project
+
+    @property
+    def root(self) -> Path:
+        return self.place.root
+
+    @property
+    def workdir(self) -> Path:
+        """A folder for files that outlive no process."""
+        folder = self.place.state / "work"
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return folder
+
+
+def open_house(place: Place, *, writer_id: str, actor: str | None = None, clock: Clock | None = None) -> House:
+    """Open the project's stores. `writer_id` names this process in the record of predictions and labels."""
+    from homeostat.storage.blobs import LocalBlobs
+    from homeostat.storage.records import FileRecords
+    from homeostat.storage.sql.store import open_store
+    from homeostat.storage.tables.delta import DeltaTables
+
+    place.state.mkdir(exist_ok=True, mode=0o700)
+    return House(
+        place=place,
+        store=open_store(database_url(place)),
+        tables=DeltaTables(place.state / "tables"),
+        blobs=LocalBlobs(place.state / "blobs"),
+        records=FileRecords(place.state / "records", writer_id=writer_id),
+        clock=clock or SystemClock(),
+        actor=actor or whoami(),
+    )
+
+
+def database_url(place: Place) -> str:
+    """Return where the metadata are kept: HOMEOSTAT_DATABASE, else a SQLite file in the project's state folder."""
+    return os.environ.get(DATABASE_VARIABLE) or f"sqlite:///{place.state / 'homeostat.db'}"
+
+
+def workflow_database_url(place: Place) -> str:
+    """Return where DBOS keeps its own tables."""
+    return os.environ.get(DATABASE_VARIABLE) or f"sqlite:///{place.state / 'workflows.db'}"
+
+
+def whoami() -> str:
+    """Return the name that the audit log gives to what this process's user does."""
+    return os.environ.get("HOMEOSTAT_ACTOR") or getpass.getuser()

@@ -1,0 +1,77 @@
+"""`homeostat NOUN VERB`. The one place where errors become messages and exit codes."""
+
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+from homeostat.core.errors import HomeostatError
+
+_INTERRUPTED = 130
+_BUG = 70
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run a command and leave the process with its exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command and return its exit status."""
+    from homeostat.cli import output
+
+    if "--json" in arguments:
+        arguments = [argument for argument in arguments if argument != "--json"]
+        output.use_json()
+    if arguments in (["--version"], ["-V"]):
+        from homeostat import __version__
+
+        output.show({"version": __version__}, f"homeostat {__version__}")
+        return 0
+    logging.basicConfig(
+        level=os.environ.get("HOMEOSTAT_LOG", "WARNING").upper(), format="%(levelname)s %(name)s %(message)s"
+    )
+    try:
+        return _dispatch(arguments)
+    except HomeostatError as error:
+        return output.fail(error)
+    except KeyboardInterrupt:
+        output.say("interrupted")
+        return _INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001 - the border of the command line: what arrives here is our bug, and is said to be one
+        traceback.print_exc()
+        return output.fail(
+            HomeostatError(f"a bug in Homeostat: {type(error).__name__}: {error}", hint="please report the lines above")
+        )
+
+
+def _dispatch(arguments: list[str]) -> int:
+    import typer
+
+    from homeostat.cli import output
+    from homeostat.cli.commands import application
+    from homeostat.core.errors import InvalidInput
+
+    # typer carries a click of its own from 0.16 on, so its errors are found through what typer exports
+    usage_error: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+    try:
+        result = application()(arguments, standalone_mode=False, prog_name="homeostat")
+    except typer.Exit as leaving:
+        return int(leaving.exit_code)
+    except typer.Abort as error:
+        raise KeyboardInterrupt from error
+    except usage_error as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            output.show({"help": str(error)}, str(error))
+            return InvalidInput.exit_status
+        message = error.format_message()
+        return output.fail(
+            InvalidInput(message.rstrip(), hint="`homeostat --help`, and --help after any command, show how")
+        )
+    return result if isinstance(result, int) else 0
