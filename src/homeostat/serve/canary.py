@@ -1,0 +1,225 @@
+"""Whether a version under trial goes on to more traffic, waits, or goes back. Pure; may be asked after every request.
+
+Peeking makes ordinary tests fire sooner or later on equal models. Both tests here hold at all times at once: under equality (and below
+the allowed error rate) the chance of ever rolling back on them is at most `alpha`, half of it spent on each.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal, Protocol
+
+LEAST_LATENCIES = 50  # requests timed on both sides before their latency says something
+LEAST_LATENCY_EXCESS_MS = 5.0  # a ratio of tiny times is noise of the machine
+LEAST_PAIRS = 100  # before that the estimated variance, on which the sequence rests, is not to be trusted
+_TUNED_FOR_PAIRS = 1000  # the number of pairs at which the sequence is narrowest
+
+
+class Step(Protocol):
+    """What a step of the rollout asks for before it is left upwards."""
+
+    @property
+    def requests(self) -> int: ...
+    @property
+    def time(self) -> timedelta: ...
+
+
+class Rollout(Protocol):
+    """The rules of the whole rollout (`retrain.settings.Rollout`)."""
+
+    @property
+    def canary(self) -> Sequence[Step]: ...
+    @property
+    def labels(self) -> int: ...
+    @property
+    def max_error_rate(self) -> float: ...
+    @property
+    def max_latency_ratio(self) -> float: ...
+    @property
+    def max_disagreement(self) -> float | None: ...
+    @property
+    def alpha(self) -> float: ...
+    @property
+    def patience(self) -> timedelta: ...
+    @property
+    def on_timeout(self) -> Literal["promote", "roll_back"]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepStats:
+    """What a step has seen so far. Latencies are of requests that both versions evaluated, in milliseconds; None without any.
+
+    `disagreement`: mean absolute difference of the answers over pairs of rows, in standard deviations of the champion's.
+    `loss_mean`, `loss_variance`: of candidate's minus champion's loss over `labelled` pairs (variance with n - 1).
+    """
+
+    elapsed: timedelta
+    requests: int = 0
+    errors: int = 0
+    champion_requests: int = 0
+    champion_errors: int = 0
+    timed: int = 0
+    latency_p50_ms: float | None = None
+    latency_p95_ms: float | None = None
+    champion_latency_p50_ms: float | None = None
+    champion_latency_p95_ms: float | None = None
+    pairs: int = 0
+    disagreement: float | None = None
+    labelled: int = 0
+    loss_mean: float | None = None
+    loss_variance: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.errors <= self.requests or not 0 <= self.champion_errors <= self.champion_requests:
+            raise ValueError(f"there are more errors than requests in {self}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    action: Literal["advance", "hold", "roll_back"]
+    because: str
+
+
+def judge(stats: StepStats, step: Step, rollout: Rollout, *, is_last: bool | None = None) -> Advice:
+    """Return what to do with a version at this step, and why in one sentence.
+
+    `is_last`: whether this step is the one that waits for labels; None: it is when it equals the last of `rollout.canary`.
+    """
+    fault = (
+        _errors(stats, rollout) or _latency(stats, rollout) or _disagreement(stats, rollout) or _losses(stats, rollout)
+    )
+    if fault:
+        return Advice(action="roll_back", because=fault)
+    if is_last is None:
+        is_last = bool(rollout.canary) and step == rollout.canary[-1]
+    missing = _missing(stats, step, rollout.labels if is_last else 0)
+    if not missing:
+        return Advice(action="advance", because=_good(stats))
+    if stats.elapsed >= rollout.patience:
+        waited = f"after {_words(stats.elapsed)} of patience the step still lacks {missing}"
+        return Advice(action="advance" if rollout.on_timeout == "promote" else "roll_back", because=waited)
+    return Advice(action="hold", because=f"waiting for {missing}")
+
+
+def _missing(stats: StepStats, step: Step, labels: int) -> str:
+    lacks = []
+    if stats.requests < step.requests:
+        lacks.append(f"{step.requests - stats.requests} more requests")
+    if stats.elapsed < step.time:
+        lacks.append(_words(step.time - stats.elapsed))
+    if stats.labelled < labels:
+        lacks.append(f"{labels - stats.labelled} more labels")
+    return " and ".join(lacks)
+
+
+def _good(stats: StepStats) -> str:
+    found = f"{stats.requests} requests, {stats.errors} errors"
+    if stats.labelled and stats.loss_mean is not None:
+        found += f", loss {stats.loss_mean:+.4g} against the champion over {stats.labelled} labelled rows"
+    return found
+
+
+def _errors(stats: StepStats, rollout: Rollout) -> str | None:
+    # Requests that break the champion too are not the candidate's fault.
+    champion = stats.champion_errors / stats.champion_requests if stats.champion_requests else 0.0
+    allowed = max(rollout.max_error_rate, champion)
+    if log_evidence_above(stats.errors, stats.requests, allowed) < math.log(2.0 / rollout.alpha):
+        return None
+    return f"{stats.errors} of {stats.requests} requests failed, credibly above the allowed {allowed:.2%}"
+
+
+def _latency(stats: StepStats, rollout: Rollout) -> str | None:
+    if stats.timed < LEAST_LATENCIES:
+        return None
+    for name, own, champions in (
+        ("median", stats.latency_p50_ms, stats.champion_latency_p50_ms),
+        ("95th percentile", stats.latency_p95_ms, stats.champion_latency_p95_ms),
+    ):
+        if own is None or champions is None or own - champions < LEAST_LATENCY_EXCESS_MS:
+            continue
+        if own > rollout.max_latency_ratio * champions:
+            return (
+                f"its {name} latency is {own:.1f} ms against the champion's {champions:.1f} ms, "
+                f"more than {rollout.max_latency_ratio:g} times as long"
+            )
+    return None
+
+
+def _disagreement(stats: StepStats, rollout: Rollout) -> str | None:
+    limit = rollout.max_disagreement
+    if limit is None or stats.disagreement is None or stats.pairs < LEAST_PAIRS or stats.disagreement <= limit:
+        return None
+    return f"its answers differ from the champion's by {stats.disagreement:.3g} standard deviations on average, limit {limit:g}"
+
+
+def _losses(stats: StepStats, rollout: Rollout) -> str | None:
+    if stats.loss_mean is None or stats.loss_variance is None or stats.labelled < LEAST_PAIRS:
+        return None
+    radius = sequence_radius(stats.labelled, stats.loss_variance, alpha=rollout.alpha / 2.0)
+    if stats.loss_mean - radius <= 0.0:
+        return None
+    return (
+        f"its loss is worse than the champion's by {stats.loss_mean:.4g} "
+        f"(at least {stats.loss_mean - radius:.4g} credible) over {stats.labelled} labelled rows"
+    )
+
+
+def sequence_radius(n: int, variance: float, *, alpha: float, tuned_for: int = _TUNED_FOR_PAIRS) -> float:
+    """Return the half-width of a confidence sequence for a mean after `n` values: right at all n at once with probability 1 - alpha.
+
+    Asymptotic confidence sequence of I. Waudby-Smith, D. Arbour, R. Sinha, E. H. Kennedy, A. Ramdas (2021), "Time-uniform central limit
+    theory and asymptotic confidence sequences": sd * sqrt(2 (n rho^2 + 1) / (n^2 rho^2) * log(sqrt(n rho^2 + 1) / alpha)). rho is chosen so
+    that it is narrowest near `tuned_for` values. Two-sided; read on one side it is conservative: a third of alpha for symmetric
+    differences, as those of two equal models are. For an extremely skewed one (a negated lognormal) simulation gives 1.5 alpha.
+
+    >>> sequence_radius(100, 1.0, alpha=0.05) > sequence_radius(1000, 1.0, alpha=0.05) > 1.96 / 1000**0.5
+    True
+    """
+    rho2 = (-2.0 * math.log(alpha) + math.log(-2.0 * math.log(alpha) + 1.0)) / tuned_for
+    return math.sqrt(variance * 2.0 * (n * rho2 + 1.0) / (n * n * rho2) * math.log(math.sqrt(n * rho2 + 1.0) / alpha))
+
+
+def log_evidence_above(errors: int, n: int, allowed: float) -> float:
+    """Return the log of a bet's wealth against "the error rate is at most `allowed`": a test martingale under `allowed`.
+
+    The likelihood ratio averaged over all greater rates, equally weighted (the method of mixtures; H. Robbins (1970), "Statistical
+    methods related to the law of the iterated logarithm"). By Ville's inequality it ever reaches 1 / alpha with probability at most
+    alpha, whenever one looks; a lower true rate makes that rarer still.
+
+    >>> log_evidence_above(0, 100, 0.01) < 0 < log_evidence_above(10, 100, 0.01)
+    True
+    """
+    if not n or allowed >= 1.0:
+        return 0.0
+    if allowed <= 0.0:
+        return math.inf if errors else 0.0
+    # integral over rates p > allowed of p^k (1-p)^(n-k) = Beta(k+1, n-k+1) * P(Binomial(n+1, allowed) <= k)
+    beta = math.lgamma(errors + 1) + math.lgamma(n - errors + 1) - math.lgamma(n + 2)
+    null = errors * math.log(allowed) + (n - errors) * math.log1p(-allowed)
+    return beta + _log_binomial_cdf(errors, n + 1, allowed) - math.log1p(-allowed) - null
+
+
+def _log_binomial_cdf(k: int, n: int, p: float) -> float:
+    """Return log P(Binomial(n, p) <= k), summed from the greatest term down."""
+    if k >= n:
+        return 0.0
+    term = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+    greatest = term + k * math.log(p) + (n - k) * math.log1p(-p)
+    if k > n * p + 10.0 * math.sqrt(n * p * (1.0 - p)) + 10.0:
+        return 0.0  # all but nothing lies below
+    total, ratio = 1.0, 1.0
+    for i in range(k, 0, -1):
+        ratio *= i / (n - i + 1) * (1.0 - p) / p
+        total += ratio
+        if ratio < total * 1e-16:
+            break
+    return min(0.0, greatest + math.log(total))
+
+
+def _words(duration: timedelta) -> str:
+    seconds = duration.total_seconds()
+    for unit, length in (("d", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.3g} {unit}"
+    return f"{seconds:.3g} s"

@@ -1,0 +1,204 @@
+import math
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats as reference
+
+from homeostat.core.duration import Duration
+from homeostat.retrain.settings import CanaryStep, Rollout
+from homeostat.serve.canary import LEAST_PAIRS, StepStats, judge, log_evidence_above, sequence_radius
+
+FIRST = CanaryStep(percent=10.0, requests=100, time=Duration(minutes=5))
+LAST = CanaryStep(percent=50.0, requests=100)
+ROLLOUT = Rollout(canary=[FIRST, LAST], alpha=0.05)
+HOUR = timedelta(hours=1)
+
+
+def seen(**other):
+    return StepStats(**{"elapsed": HOUR, "requests": 100, "champion_requests": 100, **other})
+
+
+def test_a_step_that_saw_enough_and_no_fault_is_left_upwards():
+    advice = judge(seen(), FIRST, ROLLOUT)
+    assert advice.action == "advance"
+    assert "100 requests" in advice.because
+
+
+@pytest.mark.parametrize(
+    ("stats", "because"),
+    [
+        (seen(requests=40), "60 more requests"),
+        (seen(elapsed=timedelta(minutes=1)), "4 min"),
+        (StepStats(elapsed=timedelta(0)), "100 more requests and 5 min"),
+    ],
+)
+def test_a_step_holds_and_says_what_it_waits_for(stats, because):
+    advice = judge(stats, FIRST, ROLLOUT)
+    assert advice.action == "hold"
+    assert because in advice.because
+
+
+def test_labels_are_waited_for_at_the_last_step_only():
+    rollout = Rollout(canary=[FIRST, LAST], labels=200)
+    assert judge(seen(labelled=150), FIRST, rollout).action == "advance"
+    waiting = judge(seen(labelled=150), LAST, rollout)
+    assert (waiting.action, waiting.because) == ("hold", "waiting for 50 more labels")
+    assert judge(seen(labelled=200), LAST, rollout).action == "advance"
+    assert judge(seen(labelled=150), LAST, rollout, is_last=False).action == "advance"
+    assert judge(seen(labelled=150), FIRST, rollout, is_last=True).action == "hold"
+
+
+@pytest.mark.parametrize(("on_timeout", "action"), [("roll_back", "roll_back"), ("promote", "advance")])
+def test_patience_ends(on_timeout, action):
+    rollout = Rollout(canary=[FIRST], patience=Duration(hours=1), on_timeout=on_timeout)
+    assert judge(seen(requests=1, elapsed=timedelta(minutes=59)), FIRST, rollout).action == "hold"
+    advice = judge(seen(requests=1, elapsed=HOUR), FIRST, rollout)
+    assert advice.action == action
+    assert "99 more requests" in advice.because
+
+
+def test_errors_credibly_above_the_limit_roll_back_before_the_step_is_over():
+    advice = judge(seen(requests=10, errors=5), FIRST, ROLLOUT)
+    assert advice.action == "roll_back"
+    assert "5 of 10 requests failed" in advice.because
+
+
+def test_one_error_among_few_is_no_proof():
+    assert judge(seen(requests=10, errors=1), FIRST, ROLLOUT).action == "hold"
+
+
+def test_requests_that_break_the_champion_too_are_not_the_candidate_s_fault():
+    alone = seen(requests=1000, errors=100, champion_requests=1000)
+    both = seen(requests=1000, errors=100, champion_requests=1000, champion_errors=105)
+    assert judge(alone, FIRST, ROLLOUT).action == "roll_back"
+    assert judge(both, FIRST, ROLLOUT).action == "advance"
+
+
+def test_without_any_allowance_the_first_error_rolls_back():
+    rollout = Rollout(canary=[FIRST], max_error_rate=0.0)
+    assert judge(seen(errors=1), FIRST, rollout).action == "roll_back"
+    assert judge(seen(errors=0), FIRST, rollout).action == "advance"
+
+
+def timed(p50, p95, champion_p50=4.0, champion_p95=8.0, timed=100):
+    return seen(
+        timed=timed,
+        latency_p50_ms=p50,
+        latency_p95_ms=p95,
+        champion_latency_p50_ms=champion_p50,
+        champion_latency_p95_ms=champion_p95,
+    )
+
+
+@pytest.mark.parametrize(
+    ("stats", "action"),
+    [
+        (timed(5.0, 10.0), "advance"),
+        (timed(13.0, 20.0), "roll_back"),
+        (timed(5.0, 100.0), "roll_back"),
+        (timed(13.0, 20.0, timed=10), "advance"),
+        (timed(0.9, 1.8, 0.1, 0.2), "advance"),
+    ],
+    ids=["as fast", "slow median", "slow tail", "too few to say", "nine times nothing is nothing"],
+)
+def test_latency_is_compared_with_the_champion_s_on_the_same_requests(stats, action):
+    assert judge(stats, FIRST, ROLLOUT).action == action
+
+
+def test_disagreement_counts_only_where_a_limit_is_set():
+    stats = seen(pairs=100, disagreement=0.9)
+    assert judge(stats, FIRST, ROLLOUT).action == "advance"
+    limited = Rollout(canary=[FIRST], max_disagreement=0.5)
+    assert judge(stats, FIRST, limited).action == "roll_back"
+    assert judge(seen(pairs=100, disagreement=0.4), FIRST, limited).action == "advance"
+    assert judge(seen(pairs=3, disagreement=0.9), FIRST, limited).action == "advance"
+
+
+def test_a_credibly_worse_loss_rolls_back():
+    advice = judge(seen(labelled=400, loss_mean=0.5, loss_variance=1.0), FIRST, ROLLOUT)
+    assert advice.action == "roll_back"
+    assert "worse than the champion's by 0.5" in advice.because
+    assert judge(seen(labelled=400, loss_mean=-0.5, loss_variance=1.0), FIRST, ROLLOUT).action == "advance"
+    assert judge(seen(labelled=110, loss_mean=0.2, loss_variance=1.0), FIRST, ROLLOUT).action == "advance"
+
+
+def test_a_constant_difference_of_zero_is_no_fault():
+    assert judge(seen(labelled=400, loss_mean=0.0, loss_variance=0.0), FIRST, ROLLOUT).action == "advance"
+
+
+def test_more_errors_than_requests_do_not_construct():
+    with pytest.raises(ValueError, match="more errors"):
+        StepStats(elapsed=HOUR, requests=1, errors=2)
+
+
+@given(st.integers(0, 400), st.integers(0, 400), st.floats(0.001, 0.9))
+def test_the_wealth_is_the_averaged_likelihood_ratio(errors, good, allowed):
+    n = errors + good
+    if not n:
+        return
+    log_tail = reference.beta.logsf(allowed, errors + 1, good + 1)
+    log_beta = math.lgamma(errors + 1) + math.lgamma(good + 1) - math.lgamma(n + 2)
+    null = errors * math.log(allowed) + good * math.log1p(-allowed)
+    wanted = log_beta + log_tail - math.log1p(-allowed) - null
+    assert log_evidence_above(errors, n, allowed) == pytest.approx(wanted, rel=1e-6, abs=1e-6)
+
+
+def binomial_limit(trials, p):
+    return reference.binom.ppf(0.9995, trials, p)
+
+
+def test_watching_errors_after_every_request_rolls_back_wrongly_no_more_than_alpha():
+    rng = np.random.default_rng(0)
+    trials, n, allowed = 400, 1000, 0.05
+    wrong = 0
+    for _ in range(trials):
+        errors = np.cumsum(rng.random(n) < allowed)
+        # only the request that failed can raise the wealth
+        at = np.flatnonzero(np.diff(errors, prepend=0))
+        wrong += any(log_evidence_above(int(errors[i]), int(i) + 1, allowed) >= math.log(20.0) for i in at)
+    assert wrong <= binomial_limit(trials, 0.05)
+
+
+@pytest.mark.parametrize("draw", ["normal", "skewed", "rare"])
+def test_watching_losses_after_every_label_rolls_back_wrongly_no_more_than_alpha(draw):
+    rng = np.random.default_rng(1)
+    trials, n = 1000, 3000
+    differences = {
+        "normal": lambda: rng.normal(size=(trials, n)),
+        "skewed": lambda: rng.exponential(size=(trials, n)) - rng.exponential(size=(trials, n)) ** 2 / 2,
+        "rare": lambda: (rng.random((trials, n)) < 0.1) - (rng.random((trials, n)) < 0.1).astype(float),
+    }[draw]()
+    counts = np.arange(1, n + 1)
+    means = differences.cumsum(axis=1) / counts
+    variances = ((differences**2).cumsum(axis=1) - counts * means**2) / np.maximum(counts - 1, 1)
+    unit = np.array([sequence_radius(int(k), 1.0, alpha=0.05) for k in counts])
+    below = means - unit * np.sqrt(np.maximum(variances, 0.0)) > 0.0
+    wrong = below[:, LEAST_PAIRS:].any(axis=1).sum()
+    assert wrong <= binomial_limit(trials, 0.05)
+
+
+def test_a_worse_candidate_is_found_soon():
+    rng = np.random.default_rng(2)
+    found = []
+    for _ in range(50):
+        differences = rng.normal(0.5, 1.0, size=1000)
+        for n in range(LEAST_PAIRS, 1001):
+            stats = seen(
+                labelled=n,
+                loss_mean=float(differences[:n].mean()),
+                loss_variance=float(differences[:n].var(ddof=1)),
+            )
+            if judge(stats, FIRST, ROLLOUT).action == "roll_back":
+                found.append(n)
+                break
+    assert len(found) == 50
+    assert np.median(found) < 200
+
+
+def test_the_sequence_is_the_published_one():
+    n, rho2 = 250, (-2 * math.log(0.05) + math.log(-2 * math.log(0.05) + 1)) / 1000
+    wanted = 2.0 * math.sqrt(2 * (n * rho2 + 1) / (n**2 * rho2) * math.log(math.sqrt(n * rho2 + 1) / 0.05))
+    assert sequence_radius(n, 4.0, alpha=0.05) == pytest.approx(wanted)
