@@ -1,0 +1,177 @@
+"""What a step of a rollout has seen so far, read from the record of predictions and labels. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from homeostat.core.columns import Task
+from homeostat.serve.canary import StepStats
+from homeostat.track.losses import loss_per_row
+from homeostat.track.metrics import primary
+from homeostat.track.predictions import Predictions
+
+_ROW = ["request_id", "row"]
+
+
+def step_stats(
+    predictions: pl.DataFrame,
+    labels: pl.DataFrame,
+    *,
+    champion: int,
+    candidate: int,
+    since: datetime,
+    now: datetime,
+    task: Task,
+    classes: Sequence[Any] = (),
+) -> StepStats:
+    """Return what both versions did since the step began, whichever of them answered.
+
+    Frames are those of the RecordLog. Requests count once however many rows they have; one failed row fails its request. Pairs are rows
+    that both versions evaluated without an error. Losses are the task's primary metric per row (error rate where there are no scores);
+    the newest label of a row wins, labels that the task cannot use are left out.
+    """
+    recent = predictions.filter(pl.col("received") >= since)
+    own, champions = _of(recent, candidate), _of(recent, champion)
+    pairs = own.filter(pl.col("status") == "ok").join(
+        champions.filter(pl.col("status") == "ok"), on=_ROW, suffix="_champion", maintain_order="left"
+    )
+    timed = pairs.unique("request_id", keep="first", maintain_order=True)
+    losses = _loss_differences(pairs, labels, task, classes)
+    return StepStats(
+        elapsed=now - since,
+        requests=own["request_id"].n_unique(),
+        errors=_failed(own),
+        champion_requests=champions["request_id"].n_unique(),
+        champion_errors=_failed(champions),
+        timed=timed.height,
+        latency_p50_ms=_quantile(timed["latency_ms"], 0.5),
+        latency_p95_ms=_quantile(timed["latency_ms"], 0.95),
+        champion_latency_p50_ms=_quantile(timed["latency_ms_champion"], 0.5),
+        champion_latency_p95_ms=_quantile(timed["latency_ms_champion"], 0.95),
+        pairs=pairs.height,
+        disagreement=_disagreement(pairs, task),
+        labelled=len(losses),
+        loss_mean=float(losses.mean()) if len(losses) else None,
+        loss_variance=float(losses.var(ddof=1)) if len(losses) > 1 else None,
+    )
+
+
+def _of(predictions: pl.DataFrame, version: int) -> pl.DataFrame:
+    """Return a version's rows, each once: where it failed to answer and was evaluated again, the answer that it failed."""
+    rows = predictions.filter(pl.col("version") == version)
+    return rows.unique([*_ROW], keep="first", maintain_order=True)
+
+
+def _failed(rows: pl.DataFrame) -> int:
+    return rows.filter(pl.col("status") == "error")["request_id"].n_unique()
+
+
+def _quantile(values: pl.Series, share: float) -> float | None:
+    found = values.quantile(share, "linear")
+    return None if found is None else float(found)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Both:
+    own: npt.NDArray[Any]
+    champions: npt.NDArray[Any]
+
+
+def _scores(pairs: pl.DataFrame) -> _Both | None:
+    """Return the scores of both, shape (n_pairs, n_classes); None where a row has none or the versions do not have the same classes."""
+    if pairs.is_empty() or pairs["scores"].null_count() or pairs["scores_champion"].null_count():
+        return None
+    lengths = {*pairs["scores"].list.len(), *pairs["scores_champion"].list.len()}
+    if len(lengths) != 1:
+        return None
+    return _Both(np.asarray(pairs["scores"].to_list()), np.asarray(pairs["scores_champion"].to_list()))
+
+
+def _disagreement(pairs: pl.DataFrame, task: Task) -> float | None:
+    if pairs.is_empty():
+        return None
+    both = _scores(pairs)
+    if task is Task.REGRESSION:
+        both = _Both(
+            *(pairs[name].cast(pl.Float64).to_numpy()[:, None] for name in ("prediction", "prediction_champion"))
+        )
+    if both is None:
+        return int((pairs["prediction"] != pairs["prediction_champion"]).sum()) / pairs.height
+    difference = float(np.abs(both.own - both.champions).mean(axis=0).sum())
+    spread = float(both.champions.std(axis=0).sum())
+    if spread == 0.0:
+        return 0.0 if difference == 0.0 else float("inf")
+    return difference / spread
+
+
+def _loss_differences(
+    pairs: pl.DataFrame, labels: pl.DataFrame, task: Task, classes: Sequence[Any]
+) -> npt.NDArray[np.float64]:
+    """Return candidate's minus champion's loss of the pairs whose label is known and usable, shape (n_labelled,)."""
+    truth = _truth(pairs, labels)
+    values = truth["truth"].to_list()
+    usable = [_is_usable(value, task, classes) for value in values]
+    known = truth.filter(pl.Series(usable, dtype=pl.Boolean))
+    if known.is_empty():
+        return np.empty(0)
+    y = np.asarray([value for value, is_known in zip(values, usable, strict=True) if is_known])
+    both = None if task is Task.REGRESSION else _scores(known)
+    if both is not None and both.own.shape[1] != len(classes):
+        both = None
+    metric = primary(task) if both is not None or task is Task.REGRESSION else "accuracy"
+    own, champions = (
+        loss_per_row(
+            y,
+            Predictions(labels=np.asarray(known[name].to_list()), scores=scores, classes=tuple(classes)),
+            metric,
+        )
+        for name, scores in (
+            ("prediction", None if both is None else both.own),
+            ("prediction_champion", None if both is None else both.champions),
+        )
+    )
+    return np.asarray(own - champions)
+
+
+def _is_usable(value: Any, task: Task, classes: Sequence[Any]) -> bool:
+    if value is None:
+        return False
+    if task is Task.REGRESSION:
+        return isinstance(value, int | float) and bool(np.isfinite(value))
+    return value in classes
+
+
+def _truth(pairs: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
+    """Return the pairs with a column `truth`: the newest label that names the row, or else its key."""
+    rows = pairs.with_row_index("at")
+    arrived = labels.with_row_index("order")
+    named = arrived.filter(pl.col("request_id").is_not_null()).with_columns(pl.col("row").fill_null(0))
+    by_row = named.join(rows.select(*_ROW, "at"), on=_ROW).select("at", "value", "order")
+    newest = pl.concat([by_row, _by_key(arrived, rows)]).sort("order").unique("at", keep="last")
+    return rows.join(newest.select("at", truth="value"), on="at", how="left", maintain_order="left")
+
+
+def _by_key(arrived: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """Return labels that name a key only, each with the newest row of that key no later than itself.
+
+    In event time where label and rows have one, else in order of receipt.
+    """
+    keyed = arrived.filter(pl.col("request_id").is_null() & pl.col("key").is_not_null())
+    targets = rows.filter(pl.col("key").is_not_null())
+    timed = targets.filter(pl.col("event_time").is_not_null())
+    in_event_time = pl.col("event_time").is_not_null() & pl.col("key").is_in(timed["key"].unique().to_list())
+    found = []
+    for some, on, of in (
+        (keyed.filter(in_event_time), "event_time", timed),
+        (keyed.filter(~in_event_time), "received", targets),
+    ):
+        left = some.select("key", "value", "order", when=pl.col(on)).sort("when")
+        right = of.select("key", "at", when=pl.col(on)).sort("when", "at")
+        met = left.join_asof(right, on="when", by="key", check_sortedness=False)
+        found.append(met.filter(pl.col("at").is_not_null()).select("at", "value", "order"))
+    return pl.concat(found)
