@@ -134,7 +134,11 @@ def as_truth(values: pl.Series, *, task: Task, classes: Sequence[Any]) -> pl.Ser
         return numbers.set(~numbers.is_finite().fill_null(value=False), None)
     wanted = {_spelling(label): label for label in classes}
     dtype = pl.Series(list(classes)).dtype if classes else pl.String()
-    return pl.Series(values.name, [wanted.get(_spelling(value)) for value in values.to_list()], dtype=dtype)
+    return pl.Series(
+        values.name,
+        [None if value is None else wanted.get(_spelling(value)) for value in values.to_list()],
+        dtype=dtype,
+    )
 
 
 def _spelling(value: Any) -> str:

@@ -1,0 +1,127 @@
+"""What a version was like when it was chosen: its held-out rows, answers and performance, kept in little space."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from homeostat.core.columns import Column, Kind, Signature, Task
+from homeostat.core.errors import InvalidInput
+from homeostat.core.ports import Json, Transaction
+from homeostat.track.predictions import Predictions
+from homeostat.watch.columns import ColumnProfile, profile_column
+from homeostat.watch.performance import ReferencePerformance, reference_performance
+
+Array = npt.NDArray[Any]
+
+
+class Reference(msgspec.Struct, frozen=True, kw_only=True):
+    """The held-out rows of a version as profiles: `columns` of its features, `answers` of what it said; and how well it did there.
+
+    `performance` is None where nothing could be measured (no rows, a metric that is not defined on them).
+    """
+
+    version: int
+    task: Task
+    metric: str
+    rows: int
+    columns: dict[str, ColumnProfile]
+    answers: dict[str, ColumnProfile]
+    classes: list[Any] = []
+    performance: ReferencePerformance | None = None
+
+    @property
+    def signature(self) -> Signature:
+        """Return what the version takes and answers (the target's name is not kept)."""
+        columns = tuple(Column(name=name, kind=profile.kind) for name, profile in self.columns.items())
+        return Signature(task=self.task, columns=columns, target="", classes=tuple(self.classes))
+
+    def to_json(self) -> Json:
+        """Return JSON-ready values, which `from_json` reads."""
+        found: Json = msgspec.to_builtins(self)
+        return found
+
+    @classmethod
+    def from_json(cls, found: Json) -> "Reference":
+        """Return the reference; raise InvalidInput where `found` is none."""
+        try:
+            return msgspec.convert(found, cls)
+        except msgspec.ValidationError as error:
+            raise InvalidInput(
+                f"this is not a reference: {error}", hint="build it again from the version's run"
+            ) from error
+
+
+def build_reference(
+    test_frame: pl.DataFrame,
+    y: Array,
+    predictions: Predictions,
+    *,
+    kinds: Mapping[str, Kind],
+    task: Task,
+    metric: str,
+    version: int,
+) -> Reference:
+    """Return the reference of a version from its held-out rows, in order of time.
+
+    `kinds` names the features, each a column of `test_frame`. `y` and `predictions` are of shape (n_rows,). Rows whose true value is not
+    known have no place here. Raises InvalidInput where the three disagree.
+    """
+    absent = [name for name in kinds if name not in test_frame.columns]
+    if absent:
+        raise InvalidInput(f"the held-out rows lack {', '.join(absent)}", hint="give the features of the signature")
+    if not len(y) == len(predictions) == test_frame.height:
+        raise InvalidInput(
+            f"{test_frame.height} held-out rows, {len(y)} true values and {len(predictions)} predictions",
+            hint="give one of each for every row",
+        )
+    return Reference(
+        version=version,
+        task=task,
+        metric=metric,
+        rows=len(y),
+        columns={name: profile_column(test_frame[name], kind) for name, kind in kinds.items()},
+        answers={
+            name: profile_column(series, kind) for name, (series, kind) in answer_columns(predictions, task).items()
+        },
+        classes=[as_plain(label) for label in predictions.classes],
+        performance=reference_performance(y, predictions, metric=metric),
+    )
+
+
+def answer_columns(predictions: Predictions, task: Task) -> dict[str, tuple[pl.Series, Kind]]:
+    """Return what is watched of the answers: numbers, or classes and (with probabilities) the positive one's or the highest."""
+    if task is Task.REGRESSION:
+        return {"prediction": (pl.Series("prediction", predictions.labels.astype(np.float64)), Kind.FLOAT)}
+    labels: Sequence[Any] = predictions.labels.tolist()
+    columns = {
+        "prediction": (pl.Series("prediction", [str(label) for label in labels], dtype=pl.String), Kind.CATEGORY)
+    }
+    if predictions.scores is None:
+        return columns
+    is_binary = task is Task.BINARY and len(predictions.classes) == 2
+    scores = predictions.scores[:, 1] if is_binary else predictions.scores.max(axis=1, initial=0.0)
+    return {"score": (pl.Series("score", scores), Kind.FLOAT), **columns}
+
+
+def as_plain(label: Any) -> Any:
+    """Return a class as JSON can hold it: numpy's scalars become Python's."""
+    return label.item() if isinstance(label, np.generic) else label
+
+
+def keep_reference(tx: Transaction, model: str, reference: Reference) -> None:
+    """Store the reference of a version, replacing what was kept for that version."""
+    tx.watch.set_state(_place(model, reference.version), reference.to_json())
+
+
+def kept_reference(tx: Transaction, model: str, version: int) -> Reference | None:
+    """Return the reference kept for a version, None where there is none."""
+    found = tx.watch.get_state(_place(model, version))
+    return None if found is None else Reference.from_json(found)
+
+
+def _place(model: str, version: int) -> str:
+    return f"reference:{model}:{version}"
