@@ -1,0 +1,248 @@
+"""Rows of JSON held against a signature: a typed table, or the list of everything that does not fit."""
+
+import json
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+
+from homeostat.core.columns import Column, Kind, Signature
+from homeostat.core.errors import InvalidRows, near
+from homeostat.serve.record import schema_of
+
+MOST_FIELDS = 20
+_INT64 = range(-(2**63), 2**63)
+_EXPECTED = {
+    Kind.INTEGER: "an integer of 64 bits",
+    Kind.FLOAT: "a finite number",
+    Kind.BOOLEAN: "true or false",
+    Kind.CATEGORY: "a string",
+    Kind.TEXT: "a string",
+    Kind.DATETIME: "a time in ISO 8601",
+}
+# What needs no look at the single values; the rest goes through `_CONVERT`.
+_PLAIN: dict[Kind, frozenset[type]] = {
+    Kind.INTEGER: frozenset(),
+    Kind.FLOAT: frozenset([float]),
+    Kind.BOOLEAN: frozenset([bool]),
+    Kind.CATEGORY: frozenset([str]),
+    Kind.TEXT: frozenset([str]),
+    Kind.DATETIME: frozenset(),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Rows:
+    """`frame`: the features in the signature's order and types. `keys`, `times`: of each row, None where not given."""
+
+    frame: pl.DataFrame
+    keys: list[str | None]
+    times: list[datetime | None]
+
+
+class Validator:
+    """Turns rows into a table, or refuses them all with InvalidRows, whose `fields` name at most 20 places. Thread-safe.
+
+    Every column of the signature must be there, null only where it may be. The columns `time` and `key`, and those in `optional`, may be
+    there too. Integers pass as numbers, whole numbers as integers, integers and booleans as categories; strings never pass as numbers.
+    """
+
+    def __init__(
+        self,
+        signature: Signature,
+        *,
+        time: str | None = None,
+        key: str | None = None,
+        optional: Iterable[str] = (),
+        max_rows: int = 10_000,
+    ) -> None:
+        self._columns = signature.columns
+        self._schema = schema_of(signature)
+        self._names = frozenset(signature.names)
+        self._time = time
+        self._key = key
+        self._known = self._names | {*optional, *(name for name in (time, key) if name is not None)}
+        self._max_rows = max_rows
+
+    def read(self, rows: Sequence[Any]) -> Rows:
+        """Return the rows as a table with their keys and times."""
+        self._refuse_shape(rows)
+        faults = _Faults()
+        self._check_names(rows, faults)
+        columns: dict[str, list[Any]] = {}
+        for column in self._columns:
+            columns[column.name] = _converted(column, [row.get(column.name, _MISSING) for row in rows], faults)
+        times = self._times(rows, faults)
+        keys = self._keys(rows, faults)
+        faults.refuse_if_any(len(rows))
+        frame = pl.DataFrame(columns, schema=self._schema) if columns else pl.DataFrame(height=len(rows))
+        return Rows(frame=frame, keys=keys, times=times)
+
+    def _refuse_shape(self, rows: Sequence[Any]) -> None:
+        if not rows:
+            raise InvalidRows("there are no rows", hint="send at least one object of features")
+        if len(rows) > self._max_rows:
+            raise InvalidRows(
+                f"{len(rows)} rows in one request, at most {self._max_rows} are taken",
+                hint="send them in parts, or raise serve.max_rows",
+            )
+        wrong = [at for at, row in enumerate(rows) if not isinstance(row, dict)]
+        if wrong:
+            fields: list[dict[str, object]] = [
+                {"row": at, "field": None, "expected": "an object of features", "found": _told(rows[at])}
+                for at in wrong
+            ]
+            raise InvalidRows(
+                f"row {wrong[0]} is {_told(rows[wrong[0]])}, not an object",
+                hint='send each row as {"column": value, ...}',
+                fields=fields[:MOST_FIELDS],
+            )
+
+    def _check_names(self, rows: Sequence[dict[str, Any]], faults: "_Faults") -> None:
+        for at, row in enumerate(rows):
+            if row.keys() == self._names:
+                continue
+            for name in row.keys() - self._known:
+                hint = near(name, self._known - row.keys())
+                faults.add(at, name, "no such column" + (f"; {hint}" if hint else ""), _told(row[name]))
+            if faults.is_full:
+                return
+
+    def _times(self, rows: Sequence[dict[str, Any]], faults: "_Faults") -> list[datetime | None]:
+        if self._time is None:
+            return [None] * len(rows)
+        column = Column(name=self._time, kind=Kind.DATETIME)
+        return _converted(column, [row.get(self._time) for row in rows], faults)
+
+    def _keys(self, rows: Sequence[dict[str, Any]], faults: "_Faults") -> list[str | None]:
+        if self._key is None:
+            return [None] * len(rows)
+        keys: list[str | None] = []
+        for at, row in enumerate(rows):
+            key = row.get(self._key)
+            if isinstance(key, list | dict):
+                faults.add(at, self._key, "a string or a number", _told(key))
+            keys.append(None if key is None else str(key))
+        return keys
+
+
+_MISSING = object()
+
+
+class _Faults:
+    """The places that do not fit, the first 20 kept."""
+
+    def __init__(self) -> None:
+        self.kept: list[dict[str, object]] = []
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.kept) >= MOST_FIELDS
+
+    def add(self, row: int, field: str, expected: str, found: str) -> None:
+        if not self.is_full:
+            self.kept.append({"row": row, "field": field, "expected": expected, "found": found})
+
+    def refuse_if_any(self, rows: int) -> None:
+        if not self.kept:
+            return
+        self.kept.sort(key=lambda fault: (fault["row"], str(fault["field"])))
+        first = self.kept[0]
+        more = f", and {len(self.kept) - 1}{' or more' if self.is_full else ''} other faults" * (len(self.kept) > 1)
+        raise InvalidRows(
+            f"row {first['row']} of {rows}: field '{first['field']}': expected {first['expected']}, found {first['found']}{more}",
+            hint="GET /models/{model} shows the columns and their types; nothing was predicted or recorded",
+            fields=self.kept,
+        )
+
+
+def _converted(column: Column, values: list[Any], faults: _Faults) -> list[Any]:
+    """Return the values in the type of the column; those that do not fit become faults."""
+    kinds = set(map(type, values))
+    if kinds <= _PLAIN[column.kind] and (column.kind is not Kind.FLOAT or all(map(math.isfinite, values))):
+        return values
+    convert = _CONVERT[column.kind]
+    converted: list[Any] = []
+    for at, value in enumerate(values):
+        if value is None and column.nullable:
+            converted.append(None)
+            continue
+        try:
+            converted.append(convert(value))
+        except (ValueError, OverflowError):
+            if faults.is_full:
+                break
+            expected = _EXPECTED[column.kind] + (" or null" if column.nullable else "")
+            faults.add(at, column.name, expected, _told(value))
+            converted.append(None)
+    return converted
+
+
+def _integer(value: Any) -> int:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if type(value) is not int or value not in _INT64:
+        raise ValueError
+    return value
+
+
+def _float(value: Any) -> float:
+    if type(value) not in (int, float) or not math.isfinite(value):
+        raise ValueError
+    return float(value)
+
+
+def _boolean(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError  # noqa: TRY004 - caught above as "does not fit"
+    return value
+
+
+def _category(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if type(value) is int else _text(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError  # noqa: TRY004 - caught above as "does not fit"
+    return value
+
+
+def instant(value: Any) -> datetime:
+    """Return the instant that ISO 8601 text (without a zone: UTC) or a datetime says; raise ValueError otherwise.
+
+    >>> instant("2024-03-01T12:00:00+02:00").isoformat()
+    '2024-03-01T10:00:00+00:00'
+    """
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(_text(value))
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+_CONVERT: dict[Kind, Callable[[Any], Any]] = {
+    Kind.INTEGER: _integer,
+    Kind.FLOAT: _float,
+    Kind.BOOLEAN: _boolean,
+    Kind.CATEGORY: _category,
+    Kind.TEXT: _text,
+    Kind.DATETIME: instant,
+}
+
+
+def _told(value: Any) -> str:
+    """Return what a value is, in the words of JSON, and the value where it is short."""
+    if value is _MISSING:
+        return "nothing (the field is missing)"
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return f"the number {str(value)[:40]}"
+    if isinstance(value, str):
+        return f"the string {json.dumps(value[:40], ensure_ascii=False)}" + ("..." if len(value) > 40 else "")
+    return "a list" if isinstance(value, list | tuple) else "an object"
