@@ -69,6 +69,10 @@ class Supervisor:
             if child.process is None and now >= child.due:
                 self._spawn(child)
 
+    @property
+    def is_stopping(self) -> bool:
+        return self._stopping
+
     def stop(self) -> None:
         """Ask `watch` to return."""
         self._stopping = True

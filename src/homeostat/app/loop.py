@@ -1,0 +1,116 @@
+"""The loop as it runs in the control process: compact the record, watch, decide, run cycles."""
+
+import logging
+import threading
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from homeostat.app.durable import DurableCycles
+from homeostat.app.wiring import House
+from homeostat.core.ports import CandidateProbe, Durable
+from homeostat.core.records import CycleState
+from homeostat.registry.versions import CHAMPION
+from homeostat.retrain.cycle import CycleRequest, run_cycle
+from homeostat.retrain.requests import request_of
+from homeostat.retrain.stages import LiveStages
+from homeostat.retrain.tick import decide_and_ask, waiting
+from homeostat.watch.look import look
+from homeostat.watch.reference import kept_reference
+
+log = logging.getLogger(__name__)
+
+COMPACT = timedelta(seconds=30)
+
+
+class Stopped(BaseException):
+    """Raised inside a waiting step when the process stops. Not an Exception: the step must not count as failed, but run again."""
+
+
+class Loop:
+    """Owns the cycles of one project. `replay`: the loop's time is the newest event time in the record, not the machine's."""
+
+    def __init__(self, house: House, *, workflow_database_url: str, probe: CandidateProbe | None, replay: bool) -> None:
+        self._house = house
+        self._probe = probe
+        self._replay = replay
+        self._stop = threading.Event()
+        self._begun: set[str] = set()
+        self._compacted: datetime | None = None
+        self.cycles = DurableCycles(database_url=workflow_database_url, run=self._run)
+        self.ticks = 0
+
+    def run(self, *, every_s: float) -> None:
+        """Tick until `stop`. One failed tick is logged and the next one tries again."""
+        self.cycles.launch()
+        while not self._stop.is_set():
+            try:
+                self.tick()
+            except Exception:  # the border of the loop's thread: tomorrow's tick must come whatever today's met
+                log.exception("a tick of the loop failed")
+            self._stop.wait(every_s)
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def tick(self) -> None:
+        """Compact when due, watch what is new, decide, and start what was asked for."""
+        house, project = self._house, self._house.project
+        now = house.clock.now()
+        if self._compacted is None or now - self._compacted >= COMPACT:
+            house.records.compact()
+            self._compacted = now
+        loop_now = self.loop_now(now)
+        if loop_now is not None:
+            self._watch(loop_now)
+        decide_and_ask(store=house.store, records=house.records, project=project, now=now, loop_now=loop_now or now)
+        for cycle in waiting(house.store, project.model):
+            if cycle.cycle_id not in self._begun:
+                self.cycles.start(request_of(cycle))
+                self._begun.add(cycle.cycle_id)
+        self.ticks += 1
+
+    def loop_now(self, now: datetime) -> datetime | None:
+        """Return the loop's time; None in a replay that has not begun."""
+        if not self._replay:
+            return now
+        seen = self._house.records.read("predictions", self._house.project.model)
+        newest = seen["event_time"].max() if isinstance(seen, pl.DataFrame) and seen.height else None
+        return newest if isinstance(newest, datetime) else None
+
+    def _watch(self, loop_now: datetime) -> None:
+        house, project = self._house, self._house.project
+        with house.store.read() as tx:
+            champion = tx.models.alias(project.model, CHAMPION)
+            reference = None if champion is None else kept_reference(tx, project.model, champion)
+        if reference is not None:
+            look(
+                store=house.store,
+                records=house.records,
+                model=project.model,
+                reference=reference,
+                settings=project.watch,
+                task=project.task,
+                now=loop_now,
+            )
+
+    def _run(self, request: CycleRequest, durable: Durable) -> CycleState:
+        house = self._house
+        stages = LiveStages(
+            request=request,
+            project=house.project,
+            store=house.store,
+            tables=house.tables,
+            blobs=house.blobs,
+            records=house.records,
+            clock=house.clock,
+            probe=self._probe,
+            root=house.root,
+            workdir=house.workdir,
+            pause=self._pause,
+        )
+        return run_cycle(request, stages=stages, durable=durable, policy=house.project.retrain)
+
+    def _pause(self, seconds: float) -> None:
+        if self._stop.wait(seconds):
+            raise Stopped

@@ -1,0 +1,106 @@
+"""How each model is, in words."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from homeostat.app.wiring import House
+from homeostat.core.records import Cycle, Route, WindowVerdict
+from homeostat.registry.versions import CHAMPION
+
+_ALIVE = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelStatus:
+    """`state`: `new` (no champion), `ok`, `warn`, `alarm`, `unknown` (nothing judged yet); `sentence` says it for people."""
+
+    model: str
+    state: str
+    champion: int | None
+    route: Route | None
+    cycle: Cycle | None
+    window: WindowVerdict | None
+    workers: int
+    quarantined: int
+    data_version: int | None
+    time: datetime
+
+    @property
+    def sentence(self) -> str:
+        parts = [
+            f"{self.model}: no version is champion yet"
+            if self.champion is None
+            else f"{self.model}: version {self.champion} answers"
+        ]
+        if self.route is not None and self.route.canary is not None:
+            parts.append(f"version {self.route.canary} answers {self.route.canary_percent:g} % as canary")
+        if self.route is not None and self.route.shadow is not None:
+            parts.append(f"version {self.route.shadow} runs in its shadow")
+        parts.append(
+            f"{self.workers} worker{'s' if self.workers > 1 else ''} up" if self.workers else "no server is up"
+        )
+        if self.window is not None:
+            told = self.window.body.get("summary", self.window.state)
+            parts.append(f"last window (to {self.window.window_end:%Y-%m-%d}): {told}")
+        if self.cycle is not None and self.cycle.state.is_over:
+            because = self.cycle.outcome.get("because", self.cycle.because)
+            parts.append(f"last cycle {self.cycle.state.value.replace('_', ' ')}: {because}")
+        elif self.cycle is not None:
+            parts.append(f"a cycle is at '{self.cycle.stage}' ({self.cycle.because})")
+        if self.quarantined:
+            parts.append(f"{self.quarantined} batch{'es' if self.quarantined > 1 else ''} in quarantine")
+        return "; ".join(parts)
+
+
+def status(house: House) -> list[ModelStatus]:
+    """Return one status per model of the project and of the registry."""
+    now = house.clock.now()
+    with house.store.read() as tx:
+        names = sorted({house.project.model, *tx.models.models()})
+        workers = len(tx.routes.workers(alive_since=now - _ALIVE))
+        found = []
+        for name in names:
+            champion = tx.models.alias(name, CHAMPION)
+            verdicts = tx.watch.verdicts(name, limit=1)
+            recent = tx.cycles.recent(name, limit=1)
+            held = [batch for batch in tx.datasets.quarantined(name) if batch.state == "held"]
+            data = tx.datasets.latest(name)
+            cycle, window, route = recent[0] if recent else None, verdicts[0] if verdicts else None, tx.routes.get(name)
+            state = "new" if champion is None else (window.state if window else "unknown")
+            found.append(
+                ModelStatus(
+                    model=name,
+                    state=state,
+                    champion=champion,
+                    route=route,
+                    cycle=cycle,
+                    window=window,
+                    workers=workers,
+                    quarantined=len(held),
+                    data_version=data.version if data else None,
+                    time=now,
+                )
+            )
+    return found
+
+
+def as_json(found: ModelStatus) -> dict[str, Any]:
+    """Return the status as JSON-ready values."""
+    return {
+        "model": found.model,
+        "state": found.state,
+        "sentence": found.sentence,
+        "champion": found.champion,
+        "canary": found.route.canary if found.route else None,
+        "canary_percent": found.route.canary_percent if found.route else 0.0,
+        "shadow": found.route.shadow if found.route else None,
+        "cycle": {"id": found.cycle.cycle_id, "state": found.cycle.state.value, "stage": found.cycle.stage}
+        if found.cycle
+        else None,
+        "window": {"end": found.window.window_end.isoformat(), "state": found.window.state} if found.window else None,
+        "workers": found.workers,
+        "quarantined": found.quarantined,
+        "data_version": found.data_version,
+        "time": found.time.isoformat(),
+    }

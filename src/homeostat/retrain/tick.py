@@ -1,0 +1,81 @@
+"""One look of the loop at itself: watch what is new, then decide whether to ask for a cycle."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from homeostat.core.ports import RecordLog, Store, Transaction
+from homeostat.core.records import Cycle
+from homeostat.registry.versions import CHAMPION
+from homeostat.retrain.policy import Decision, decide
+from homeostat.retrain.project import Project
+from homeostat.retrain.requests import ask, loop_time
+from homeostat.retrain.triggers import Champion, Situation, firings
+
+LABELS_LATELY = timedelta(days=30)
+WATCHED = ("performance.decayed", "drift.detected", "quality.broken")
+
+
+def decide_and_ask(
+    *, store: Store, records: RecordLog, project: Project, now: datetime, loop_now: datetime, actor: str = "homeostat"
+) -> tuple[Decision, Cycle | None]:
+    """Return the decision and, where it is to retrain, the cycle asked for (the one of before when this tick is a retry)."""
+    labels = records.read("labels", project.model)
+    with store.read() as tx:
+        situation = _situation(tx, labels, project=project, now=now, loop_now=loop_now)
+        running = tx.cycles.running(project.model)
+    decision = decide(
+        firings(situation, project.retrain.triggers), situation=situation, running=running, policy=project.retrain
+    )
+    if decision.kind != "retrain" or decision.firing is None:
+        return decision, None
+    cycle = ask(
+        store=store,
+        model=project.model,
+        cycle_id=decision.firing.cycle_id(project.model),
+        trigger=decision.firing.trigger,
+        because=decision.because,
+        actor=actor,
+        now=now,
+        loop_time=loop_now,
+    )
+    return decision, cycle
+
+
+def waiting(store: Store, model: str) -> list[Cycle]:
+    """Return the cycles that were asked for and are not over: a process that starts anew must take each of them up."""
+    with store.read() as tx:
+        running = tx.cycles.running(model)
+    return [] if running is None else [running]
+
+
+def _situation(
+    tx: Transaction, labels: pl.DataFrame, *, project: Project, now: datetime, loop_now: datetime
+) -> Situation:
+    recent = tx.cycles.recent(project.model, limit=20)
+    number = tx.models.alias(project.model, CHAMPION)
+    champion = None
+    if number is not None:
+        version = tx.models.get(project.model, number)
+        champion = Champion(version=number, trained_at=version.created, rows=int(version.lineage.get("rows", 0)))
+    # the last cycle's start bounds what counts as new: its events led to it, or came while it ran
+    started = recent[0].started if recent else None
+    events = [
+        event
+        for event in tx.audit.events(kinds=WATCHED, subject=f"model:{project.model}")
+        if started is None or event.time > started
+    ]
+    trained = next((cycle for cycle in recent if cycle.run_id is not None), None)
+    fresh = labels if trained is None else labels.filter(pl.col("received") > trained.started)
+    newest = labels["received"].max() if labels.height else None
+    return Situation(
+        model=project.model,
+        now=loop_now,
+        champion=champion,
+        events=tuple(events),
+        labels_come=isinstance(newest, datetime) and now - newest <= LABELS_LATELY,
+        labelled_rows_since_training=fresh.height,
+        cycles=tuple(replace(cycle, started=loop_time(cycle)) for cycle in recent),
+        last_schedule_check=champion.trained_at if champion else None,
+    )
