@@ -72,9 +72,9 @@ class Decay(msgspec.Struct, frozen=True, kw_only=True):
     high: float | None = None
 
 
-def chosen_metric(settings: WatchSettings, *, task: Task, has_scores: bool) -> str:
+def chosen_metric(metric: str | None, *, task: Task, has_scores: bool) -> str:
     """Return the metric to watch: the one that is set, else the task's own, else (no probabilities) accuracy."""
-    name = settings.metric or primary(task)
+    name = metric or primary(task)
     return name if has_scores or not metric_named(name).needs_scores else "accuracy"
 
 

@@ -13,7 +13,7 @@ from homeostat.core.errors import InvalidInput
 from homeostat.core.ports import Json, Transaction
 from homeostat.track.predictions import Predictions
 from homeostat.watch.columns import ColumnProfile, profile_column
-from homeostat.watch.performance import ReferencePerformance, reference_performance
+from homeostat.watch.performance import ReferencePerformance, chosen_metric, reference_performance
 
 Array = npt.NDArray[Any]
 
@@ -62,15 +62,17 @@ def build_reference(
     *,
     kinds: Mapping[str, Kind],
     task: Task,
-    metric: str,
+    metric: str | None = None,
     version: int,
 ) -> Reference:
     """Return the reference of a version from its held-out rows, in order of time.
 
-    `kinds` names the features, each a column of `test_frame`. `y` and `predictions` are of shape (n_rows,). Rows whose true value is not
-    known have no place here. Raises InvalidInput where the three disagree.
+    `kinds` names the features, each a column of `test_frame`. `y` and `predictions` are of shape (n_rows,). Rows whose true value is not known
+    have no place here. `metric` None: the task's own, accuracy where that needs probabilities and there are none. Raises
+    InvalidInput where the three disagree.
     """
-    absent = [name for name in kinds if name not in test_frame.columns]
+    name = chosen_metric(metric, task=task, has_scores=predictions.scores is not None)
+    absent = [column for column in kinds if column not in test_frame.columns]
     if absent:
         raise InvalidInput(f"the held-out rows lack {', '.join(absent)}", hint="give the features of the signature")
     if not len(y) == len(predictions) == test_frame.height:
@@ -81,14 +83,14 @@ def build_reference(
     return Reference(
         version=version,
         task=task,
-        metric=metric,
+        metric=name,
         rows=len(y),
-        columns={name: profile_column(test_frame[name], kind) for name, kind in kinds.items()},
+        columns={column: profile_column(test_frame[column], kind) for column, kind in kinds.items()},
         answers={
             name: profile_column(series, kind) for name, (series, kind) in answer_columns(predictions, task).items()
         },
         classes=[as_plain(label) for label in predictions.classes],
-        performance=reference_performance(y, predictions, metric=metric),
+        performance=reference_performance(y, predictions, metric=name),
     )
 
 
@@ -114,14 +116,14 @@ def as_plain(label: Any) -> Any:
 
 def keep_reference(tx: Transaction, model: str, reference: Reference) -> None:
     """Store the reference of a version, replacing what was kept for that version."""
-    tx.watch.set_state(_place(model, reference.version), reference.to_json())
+    tx.watch.set_state(reference_name(model, reference.version), reference.to_json())
 
 
 def kept_reference(tx: Transaction, model: str, version: int) -> Reference | None:
     """Return the reference kept for a version, None where there is none."""
-    found = tx.watch.get_state(_place(model, version))
+    found = tx.watch.get_state(reference_name(model, version))
     return None if found is None else Reference.from_json(found)
 
 
-def _place(model: str, version: int) -> str:
+def reference_name(model: str, version: int) -> str:
     return f"reference:{model}:{version}"
