@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeAlias
 
 import msgspec
+import numpy as np
 
 from homeostat.core.records import Json
 from homeostat.gate.evidence import Evidence
@@ -67,6 +68,8 @@ def _finite(value: float | None) -> float | None:
 def _json_ready(value: Any) -> Any:
     """Containers, numbers and texts as JSON has them; whatever else as text."""
     match value:
+        case np.generic():
+            return _json_ready(value.item())
         case None | bool() | int() | str():
             return value
         case float():

@@ -47,8 +47,8 @@ def _values(column: pl.Series) -> Iterator[Segment]:
 
 def _quarters(column: pl.Series) -> Iterator[Segment]:
     numbers = column.to_physical().cast(pl.Float64).to_numpy()
-    known = np.isfinite(numbers)
-    edges = np.unique(np.quantile(numbers[known], _QUARTERS))
+    known = ~np.isnan(numbers)
+    edges = np.unique(np.quantile(numbers[np.isfinite(numbers)], _QUARTERS))
     quarter = np.searchsorted(edges, numbers, side="right")
     for number in range(len(edges) + 1):
         mask = known & (quarter == number)

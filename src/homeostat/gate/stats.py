@@ -211,8 +211,9 @@ def calibration_interval(
 
     Bins of equal mass (K. Nguyen, B. O'Connor, "Posterior calibration and exploratory analysis for natural language processing models",
     EMNLP 2015). The estimate is biased upwards by noise within the bins; the interval is the basic one (Davison, Hinkley, "Bootstrap methods
-    and their application", 1997, section 5.2), which takes that bias off. Its low end is 0 where noise alone explains the estimate: where
-    the upper percentile of the same resamples, with each bin's own error taken away, reaches it.
+    and their application", 1997, section 5.2), which takes that bias off. Its low end is 0 where noise alone explains the estimate: the
+    noise of outcomes drawn with the very probabilities that were told (J. Bröcker, L. Smith, "Increasing the reliability of reliability
+    diagrams", Weather and Forecasting 22, 2007; here by its normal limit in each bin), or that of the resamples about each bin's own error.
     """
     _need_rows(len(outcomes))
     if not np.isfinite(probabilities).all():
@@ -235,7 +236,9 @@ def calibration_interval(
             sink[i] = np.abs(drawn).sum() / len(rows)
     tail = (1 - confidence) / 2
     low, high = 2 * estimate - np.quantile(values, (1 - tail, tail))
-    if estimate <= np.quantile(noises, 1 - tail):
+    told = np.sqrt(np.bincount(which, weights=probabilities * (1 - probabilities)).clip(0.0))
+    consistent = np.abs(rng.normal(0.0, 1.0, (resamples, n_bins)) * told).sum(axis=1) / n
+    if estimate <= max(np.quantile(noises, 1 - tail), np.quantile(consistent, 1 - tail)):
         low = 0.0
     return Interval(
         estimate=estimate,

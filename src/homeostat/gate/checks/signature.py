@@ -13,7 +13,8 @@ _WIDER = {(Kind.INTEGER, Kind.FLOAT), (Kind.CATEGORY, Kind.TEXT), (Kind.TEXT, Ki
 
 def run(evidence: Evidence, settings: GateSettings) -> list[Result]:
     del settings
-    results = [_result("test rows", _absent(evidence), "the test rows have every column that the model takes")]
+    unfit = [*_absent(evidence), *_nulls(evidence)]
+    results = [_result("test rows", unfit, "the test rows are what the model takes")]
     if evidence.champion_signature is None:
         return [*results, Result(check=NAME, subject="champion", passed=None, reason="there is no champion yet")]
     new, old = evidence.signature, evidence.champion_signature
@@ -53,13 +54,23 @@ def _conflict(column: Column, known: dict[str, Column]) -> str | None:
         return f"wants '{column.name}', which the champion does not take" + (f" ({hint})" if hint else "")
     if before.kind is not column.kind and (before.kind, column.kind) not in _WIDER:
         return f"'{column.name}' is {column.kind.value}, the champion's is {before.kind.value}"
-    if before.nullable and not column.nullable:
-        return f"'{column.name}' may be null for the champion and not for the candidate"
     return None
 
 
 def _absent(evidence: Evidence) -> list[str]:
     return [f"no column '{name}'" for name in evidence.signature.names if name not in evidence.test.columns]
+
+
+def _nulls(evidence: Evidence) -> list[str]:
+    """Columns that hold nulls where the model takes none: such requests would be refused.
+
+    Judged by the rows, not by the signatures: whether a window of training rows happened to hold a null is chance.
+    """
+    strict = [c.name for c in evidence.signature.columns if not c.nullable and c.name in evidence.test.columns]
+    counts = {name: evidence.test[name].null_count() for name in strict}
+    return [
+        f"'{name}' is null in {count} rows, and the model takes no nulls" for name, count in counts.items() if count
+    ]
 
 
 def _listed(values: list[object]) -> str:
