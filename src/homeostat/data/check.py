@@ -1,0 +1,58 @@
+"""What a check of a batch is: a rule, and the violations it finds."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+import polars as pl
+
+from homeostat.data.cast import Cast
+from homeostat.data.contract import Contract
+
+_SAMPLE = 10
+
+
+class Violation(msgspec.Struct, frozen=True, kw_only=True):
+    """One rule broken in one column (None: the batch as a whole). `rows` are at most 10 row numbers; the first row is 1."""
+
+    column: str | None
+    rule: str
+    count: int
+    rows: list[int]
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Context:
+    """What a check may know besides the batch: the time, how each column was cast, the keys of earlier rows, all names."""
+
+    now: datetime
+    casts: Mapping[str, Cast]
+    names: tuple[str, ...]
+    known_keys: pl.DataFrame | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """`run` gets the batch with its columns in the types of the contract (values that did not fit are null)."""
+
+    name: str
+    run: Callable[[pl.DataFrame, Contract, Context], list[Violation]]
+
+
+def violation(column: str | None, rule: str, broken: pl.Series, message: str) -> Violation:
+    """Return the violation of the rows marked in a boolean series."""
+    rows = broken.arg_true()
+    return Violation(
+        column=column,
+        rule=rule,
+        count=len(rows),
+        rows=[row + 1 for row in rows.head(_SAMPLE).to_list()],
+        message=message,
+    )
+
+
+def missing(column: pl.Series) -> pl.Series:
+    """Return which values are missing: null, or not a number."""
+    return column.fill_nan(None).is_null() if column.dtype.is_float() else column.is_null()
