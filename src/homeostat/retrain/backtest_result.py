@@ -1,0 +1,108 @@
+"""What a backtest found, as records that go through JSON unchanged."""
+
+from typing import Any, Literal
+
+import msgspec
+
+from homeostat.core.errors import InvalidInput
+from homeostat.core.ports import Json
+
+Action = Literal["none", "waited", "promoted", "rejected", "rolled_back", "failed"]
+Metrics = dict[str, float]
+
+
+class Turn(msgspec.Struct, frozen=True, kw_only=True):
+    """What the policy did at a moment, and why. `version`: the champion from then on."""
+
+    at: str
+    action: Action
+    because: str
+    trigger: str | None = None
+    version: int | None = None
+    rows: int = 0
+
+
+class StepResult(msgspec.Struct, frozen=True, kw_only=True):
+    """A step of the replay: `rows` happened, the champion (`version`) answered `answered` of them.
+
+    `metrics` are over all answered rows, with the truth of hindsight. `state`, `summary`, `value`, `reference` are what the watch said
+    of the window, from labels known by then; `judged_at` is the moment. `turn`: what the policy did at the end of the step.
+    """
+
+    index: int
+    start: str
+    end: str
+    rows: int
+    answered: int
+    version: int | None
+    metrics: Metrics
+    turn: Turn
+    state: str = "unknown"
+    summary: str = ""
+    value: float | None = None
+    reference: float | None = None
+    judged_at: str | None = None
+
+
+class Worst(msgspec.Struct, frozen=True, kw_only=True):
+    index: int
+    start: str
+    value: float
+
+
+class PolicyResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One policy over the whole replay. `metrics`: over all replayed rows together; `mean_metrics`: the mean of the steps.
+
+    `alerts`: windows in alarm. `retrainings`: promotions after the first model. `fits`: models that were trained, the first and the
+    rejected ones included. `worst`: the step with the worst primary metric.
+    """
+
+    policy: str
+    description: str
+    start: Turn
+    steps: list[StepResult]
+    metrics: Metrics
+    mean_metrics: Metrics
+    rows: int
+    answered: int
+    alerts: int
+    retrainings: int
+    fits: int
+    cpu_s: float
+    wall_s: float
+    worst: Worst | None = None
+
+
+class BacktestResult(msgspec.Struct, frozen=True, kw_only=True):
+    """All policies over the same replay. `primary` is the metric that decides; `higher_is_better` says so for each metric."""
+
+    model: str
+    task: str
+    target: str
+    primary: str
+    higher_is_better: dict[str, bool]
+    has_times: bool
+    history_rows: int
+    replayed_rows: int
+    begin: str
+    end: str
+    label_delay: str
+    policies: list[PolicyResult]
+    wall_s: float = 0.0
+    notes: list[str] = []
+
+    def to_json(self) -> Json:
+        """Return JSON-ready values, which `from_json` reads."""
+        found: Json = msgspec.to_builtins(self)
+        return found
+
+    @classmethod
+    def from_json(cls, found: Any) -> "BacktestResult":
+        """Return what `to_json` wrote; raise InvalidInput where it is none."""
+        try:
+            return msgspec.convert(found, cls)
+        except msgspec.ValidationError as error:
+            raise InvalidInput(f"this is no backtest result: {error}", hint="run the backtest again") from error
+
+    def policy(self, name: str) -> PolicyResult | None:
+        return next((one for one in self.policies if one.policy == name), None)

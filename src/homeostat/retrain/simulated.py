@@ -1,0 +1,267 @@
+"""The stages of a cycle in simulated time: models trained in this process, a list for a registry, no traffic to try a version on."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import polars as pl
+
+from homeostat.core.columns import Kind, Roles, Signature
+from homeostat.core.errors import HomeostatError, InvalidInput, JobFailed
+from homeostat.core.ports import Json
+from homeostat.core.records import Cycle, CycleState
+from homeostat.data.split import split
+from homeostat.gate.evidence import Evidence
+from homeostat.gate.suite import run_suite
+from homeostat.retrain.cycle import CycleRequest
+from homeostat.retrain.learnable import learnable
+from homeostat.retrain.project import Project
+from homeostat.retrain.settings import CanaryStep, Rollout
+from homeostat.retrain.timeline import KNOWN_AT, Timeline
+from homeostat.retrain.triggers import Champion
+from homeostat.track.metrics import primary
+from homeostat.track.predictions import Predictions
+from homeostat.train.answers import ask
+from homeostat.train.fit import fit
+from homeostat.train.frames import target, to_pandas
+from homeostat.train.signature import signature_of
+from homeostat.train.traces import told
+from homeostat.watch.reference import Reference, build_reference
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class SimulatedClock:
+    """Implements core.ports.Clock: time is what the simulation says, and never goes back."""
+
+    time: datetime
+
+    def now(self) -> datetime:
+        return self.time
+
+    def advance(self, to: datetime) -> None:
+        if to < self.time:
+            raise ValueError(f"time does not go back, from {self.time} to {to}")
+        self.time = to
+
+
+class InlineDurable:
+    """Implements core.ports.Durable: runs each step at once. Results go through JSON, as they do where they are kept."""
+
+    def step(self, name: str, function: Callable[[], T]) -> T:
+        del name
+        result: T = json.loads(json.dumps(function()))
+        return result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Version:
+    """A model of the simulated registry, with its reference on rows that it had not learned from."""
+
+    number: int
+    model: Any
+    signature: Signature
+    reference: Reference
+    trained_at: datetime
+    rows: int
+    root: Path
+
+    def answer(self, rows: pl.DataFrame) -> Predictions:
+        """Return its predictions; raise JobFailed where the model raises."""
+        return answer(self.model, rows, self.signature, self.root)
+
+
+@dataclass(slots=True, kw_only=True)
+class World:
+    """What is true in the simulation: versions, the champion, cycles newest first, and how many models were fitted."""
+
+    versions: list[Version] = field(default_factory=list)
+    champion: Version | None = None
+    cycles: list[Cycle] = field(default_factory=list)
+    fits: int = 0
+
+    def as_champion(self) -> Champion | None:
+        if self.champion is None:
+            return None
+        one = self.champion
+        return Champion(version=one.number, trained_at=one.trained_at, as_of=one.trained_at, rows=one.rows)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Candidate:
+    model: Any
+    signature: Signature
+    test: pl.DataFrame
+    predictions: Predictions
+    rows: int
+    reference: Reference | None = None
+
+
+@dataclass(kw_only=True)
+class SimulatedStages:
+    """Implements cycle.Stages. There is no traffic, so that shadow and canary are left at once and promotion follows the gate.
+
+    Raises InvalidInput where a model would be fitted on a row whose label is not known yet: the simulation would be worth nothing.
+    """
+
+    request: CycleRequest
+    project: Project
+    timeline: Timeline
+    kinds: dict[str, Kind]
+    world: World
+    clock: SimulatedClock
+    root: Path
+
+    def open(self) -> Json:
+        now = self.clock.now()
+        request = self.request
+        cycle = Cycle(
+            cycle_id=request.cycle_id,
+            model=request.model,
+            trigger=request.trigger,
+            because=request.because,
+            started=now,
+        )
+        self.world.cycles.insert(0, cycle)
+        return {"champion": None if self.world.champion is None else self.world.champion.number}
+
+    def snapshot(self) -> Json:
+        known = self.timeline.known(self.clock.now())
+        return {
+            "dataset": self.request.model,
+            "version": known.height,
+            "rows": known.height,
+            "as_of": self.clock.now().isoformat(),
+        }
+
+    def train(self, snapshot: Json) -> Json:
+        roles, settings = self.roles, self.project.training
+        rows = learnable(self.timeline.frame.head(snapshot["version"]), roles=roles, settings=settings)
+        self._refuse_the_future(rows)
+        rows = rows.drop(KNOWN_AT)
+        signature = signature_of(rows, roles=roles, kinds=self.kinds, task=self.project.task)
+        parts = split(rows, roles=roles, test_share=settings.test_share, seed=settings.seed)
+        self.world.fits += 1
+        model = fit(parts.train, roles=roles, signature=signature, settings=settings, root=self.root)
+        self._candidate = _Candidate(
+            model=model,
+            signature=signature,
+            test=parts.test,
+            predictions=answer(model, parts.test, signature, self.root),
+            rows=parts.train.height,
+        )
+        self._note(run_id=self.request.cycle_id)
+        return {"run_id": self.request.cycle_id}
+
+    def gate(self, snapshot: Json, trained: Json) -> Json:
+        del snapshot, trained
+        one, champion = self._candidate, self.world.champion
+        y = target(one.test[self.roles.target], one.signature.task)
+        old, failure = None, None
+        if champion is not None:
+            try:
+                old = champion.answer(one.test)
+            except HomeostatError as error:
+                failure = error.message
+        report = run_suite(
+            Evidence(
+                task=one.signature.task,
+                signature=one.signature,
+                test=one.test,
+                y=y,
+                candidate=one.predictions,
+                champion=old,
+                champion_signature=None if champion is None else champion.signature,
+                champion_failure=failure,
+                seed=self.project.training.seed,
+            ),
+            self.project.gate,
+        )
+        one.reference = build_reference(
+            one.test,
+            y,
+            one.predictions,
+            kinds={column.name: column.kind for column in one.signature.columns},
+            task=one.signature.task,
+            metric=self.project.watch.metric or primary(one.signature.task),
+            version=len(self.world.versions) + 1,
+        )
+        failed = "; ".join(f"{result.check}: {result.reason}" for result in report.failed[:3])
+        summary = "the gate passed" if report.passed else f"the gate stopped it: {failed}"
+        return {"passed": report.passed, "report_id": self.request.cycle_id, "summary": summary}
+
+    def register(self, trained: Json, judged: Json) -> Json:
+        del trained, judged
+        one = self._candidate
+        assert one.reference is not None
+        version = Version(
+            number=len(self.world.versions) + 1,
+            model=one.model,
+            signature=one.signature,
+            reference=one.reference,
+            trained_at=self.clock.now(),
+            rows=one.rows,
+            root=self.root,
+        )
+        self.world.versions.append(version)
+        self._note(version=version.number)
+        return {"version": version.number}
+
+    def await_approval(self, version: int) -> Json:
+        return {"approved": True, "because": f"nobody is there to ask about version {version} in a replay"}
+
+    def shadow(self, version: int) -> Json:
+        return {"version": version}
+
+    def canary(self, version: int, percent: float, name: str) -> Json:
+        return {"version": version, "percent": percent, "name": name}
+
+    def hold(self, version: int, step: CanaryStep, rollout: Rollout, *, name: str) -> Json:
+        del version, step, rollout
+        return {"action": "advance", "because": f"{name}: a replay has no traffic to try a version on"}
+
+    def promote(self, version: int) -> Json:
+        self.world.champion = self.world.versions[version - 1]
+        return {"version": version}
+
+    def withdraw(self, version: int, because: str) -> Json:
+        return {"version": version, "because": because}
+
+    def close(self, state: CycleState, because: str, outcome: Json) -> Json:
+        del outcome
+        self._note(state=state, stage=state.value, ended=self.clock.now(), outcome={"because": because})
+        return {"state": state.value, "because": because}
+
+    @property
+    def roles(self) -> Roles:
+        """The project's roles, in the order that the timeline has."""
+        roles = self.project.data.roles
+        return replace(roles, time=self.timeline.time, exclude=(*roles.exclude, KNOWN_AT))
+
+    def _note(self, **changes: Any) -> None:
+        self.world.cycles[0] = replace(self.world.cycles[0], **changes)
+
+    def _refuse_the_future(self, rows: pl.DataFrame) -> None:
+        newest, now = rows[KNOWN_AT].max(), self.clock.now()
+        if isinstance(newest, datetime) and newest >= now:
+            raise InvalidInput(
+                f"a model would learn at {now:%Y-%m-%d %H:%M} from a label that is known from {newest:%Y-%m-%d %H:%M} on",
+                hint="this is a mistake in the replay, please report it",
+            )
+
+
+def answer(model: Any, rows: pl.DataFrame, signature: Signature, root: Path) -> Predictions:
+    """Return what a model says about the rows; raise JobFailed where its code raises."""
+    features = to_pandas(rows, signature.columns)
+    try:
+        return ask(model, features, signature)
+    except HomeostatError:
+        raise
+    except Exception as error:  # border: the model is the user's code
+        raise JobFailed(
+            f"the model's predict raised {told(error, root)}", hint="correct the model; it must answer such rows"
+        ) from error
