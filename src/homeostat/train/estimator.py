@@ -49,7 +49,8 @@ class ColumnEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def transform(self, X: pd.DataFrame) -> Matrix:
-        return self._encoded(X)[:, self.kept_]
+        kept: Matrix = self._encoded(X)[:, self.kept_]
+        return kept
 
     def _encoded(self, X: pd.DataFrame) -> Matrix:
         return np.concatenate([self._column(X[name], name, kind) for name, kind in self.columns], axis=1)
@@ -58,13 +59,14 @@ class ColumnEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         match kind:
             case Kind.CATEGORY:
                 known, has_others = self.codes_[name]
-                codes = known.get_indexer(values).astype(np.float64)
+                codes: Matrix = known.get_indexer(values).astype(np.float64)
                 others = MOST_CODES if has_others else np.nan
                 codes[codes < 0] = others
                 codes[values.isna().to_numpy()] = np.nan
                 return codes[:, None]
             case Kind.TEXT:
-                return np.asarray(values.str.len(), dtype=np.float64)[:, None]
+                lengths: Matrix = values.str.len().to_numpy(dtype=np.float64)[:, None]
+                return lengths
             case Kind.DATETIME:
                 return _parts(values)
             case _:
@@ -83,7 +85,7 @@ def _parts(values: "pd.Series[Any]") -> Matrix:
     times = pd.DatetimeIndex(values)
     days = (times - pd.Timestamp(0)) / pd.Timedelta(days=1)
     return np.column_stack(
-        [np.asarray(part, dtype=np.float64) for part in (times.hour, times.weekday, times.month, days)]
+        [np.asarray(part, dtype=np.float64) for part in (times.hour, times.day_of_week, times.month, days)]
     )
 
 

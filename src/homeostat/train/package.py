@@ -79,18 +79,34 @@ def write_package(
 
 def read_package(folder: Path) -> Package:
     """Return the package in `folder`; raise InvalidInput where it is none, or where what it needs is not installed."""
+    own = _described(folder)
+    try:
+        content = (folder / own["pickled_model"]).read_bytes()
+    except OSError as error:
+        raise _no_package(folder, error) from error
+    return Package(model=_unpickled(content, folder), signature=from_json(own["signature"]))
+
+
+def read_signature(folder: Path) -> Signature:
+    """Return what the package in `folder` takes and answers, without running any code from it."""
+    return from_json(_described(folder)["signature"])
+
+
+def _described(folder: Path) -> dict[str, Any]:
     import yaml
 
     try:
         described = yaml.load((folder / "MLmodel").read_text(encoding="utf-8"), Loader=_yaml_loader())  # noqa: S506 - a safe loader
-        own = described["flavors"]["homeostat"]
-        content = (folder / own["pickled_model"]).read_bytes()
+        own: dict[str, Any] = described["flavors"]["homeostat"]
     except (OSError, UnicodeError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise InvalidInput(
-            f"{folder} is not a model package: {type(error).__name__}: {error}",
-            hint="train and register the model again",
-        ) from error
-    return Package(model=_unpickled(content, folder), signature=from_json(own["signature"]))
+        raise _no_package(folder, error) from error
+    return own
+
+
+def _no_package(folder: Path, error: Exception) -> InvalidInput:
+    return InvalidInput(
+        f"{folder} is not a model package: {type(error).__name__}: {error}", hint="train and register the model again"
+    )
 
 
 def predict(package: Package, frame: pl.DataFrame) -> Predictions:
