@@ -11,6 +11,7 @@ import polars as pl
 
 from homeostat.audit.log import record
 from homeostat.core.columns import Task
+from homeostat.core.errors import InvalidInput
 from homeostat.core.ids import derived_id
 from homeostat.core.ports import Json, RecordLog, Store, Transaction
 from homeostat.core.records import WindowVerdict
@@ -25,11 +26,15 @@ from homeostat.watch.windows import Window, windows, windows_by_count
 
 DEFAULT_WINDOW = timedelta(days=1)
 LOOK_BACK = timedelta(days=90)
-HISTORY = 50
 MORE = 0.1  # a window is judged again when this share of its rows or labels is new
 WINDOWS_WITHOUT_LABELS = 3
 
 _EVENTS = {"performance.decayed": "decayed", "drift.detected": "drifted", "quality.broken": "broken"}
+_CAUSES = {
+    "performance.decayed": ("performance",),
+    "drift.detected": ("drift", "predictions"),
+    "quality.broken": ("quality",),
+}
 
 Span = tuple[datetime, datetime]
 
@@ -52,6 +57,7 @@ def look(
     reference: Reference,
     settings: WatchSettings,
     now: datetime,
+    task: Task | None = None,
     label_delay: timedelta = timedelta(0),
     lateness: timedelta = timedelta(0),
     look_back: timedelta = LOOK_BACK,
@@ -67,9 +73,15 @@ def look(
 
     Each verdict is written with its events in one transaction: `window.judged` always, and `performance.decayed`, `drift.detected`,
     `quality.broken` when so and not so before. A second call with the same record writes nothing. What was received before
-    `now` - `look_back` is left as it is. `labels_come` None: labels are expected until three windows and `label_delay` went by without one.
+    `now` - `look_back` is left as it is. `now` may be in the time of the rows, where the past is replayed; the record holds what is known.
+    `task` is the reference's, and only checked. `labels_come` None: labels are expected until three windows and `label_delay` went by without one.
     Cost: the record of `look_back` is read each time (about 0.5 s for 100,000 rows).
     """
+    if task is not None and task is not reference.task:
+        raise InvalidInput(
+            f"version {reference.version} of {model} was made for {reference.task}, the project says {task}",
+            hint="train and promote a version for the new task",
+        )
     since = now - look_back
     found = _find(records, model, reference, settings=settings, since=since, now=now)
     with store.read() as tx:
@@ -103,22 +115,29 @@ def verdict_of(stored: WindowVerdict) -> Verdict:
 def _find(
     records: RecordLog, model: str, reference: Reference, *, settings: WatchSettings, since: datetime, now: datetime
 ) -> _Found:
-    predictions = records.read("predictions", model, since=since).filter(pl.col("received") <= now)
+    predictions = records.read("predictions", model, since=since)
     labels = records.read("labels", model, since=since)
     answering = predictions.filter(pl.col("route").is_in(ANSWERING))
     at = pl.col("received") if _by_count(settings) else pl.coalesce("event_time", "received")
     answering = answering.with_columns(at=at)
     # Rows of other versions are joined too: a key's label belongs to its newest row, whoever answered it.
-    joined = join(answering, labels, task=reference.task, classes=reference.classes, as_of=now)
+    joined = join(answering, labels, task=reference.task, classes=reference.classes)
     is_ours = pl.col("version") == reference.version
-    newest = answering.sort("at", "received").tail(1)
-    moved_on = newest["at"].item() + (now - newest["received"].item()) if newest.height else now
     return _Found(
         rows=joined.frame.filter(is_ours),
         failed=answering.filter(is_ours & (pl.col("status") != "ok")),
-        watermark=min(now, moved_on),
+        watermark=_watermark(answering, now),
         report=joined.report,
     )
+
+
+def _watermark(answering: pl.DataFrame, now: datetime) -> datetime:
+    """Return the time up to which rows are there: that of the newest, moved on by what has passed since it came, at most `now`."""
+    newest = answering.sort("at", "received").tail(1)
+    if newest.is_empty() or newest["received"].item() > now:
+        return now
+    moved_on: datetime = newest["at"].item() + (now - newest["received"].item())
+    return min(now, moved_on)
 
 
 def _by_count(settings: WatchSettings) -> bool:
@@ -128,7 +147,7 @@ def _by_count(settings: WatchSettings) -> bool:
 def _labels_come(found: _Found, known: Mapping[Span, WindowVerdict], *, now: datetime, label_delay: timedelta) -> bool:
     if found.report.labels or len(known) < WINDOWS_WITHOUT_LABELS or found.rows.is_empty():
         return True
-    first = found.rows["received"].min()
+    first = found.rows["at"].min()
     return isinstance(first, datetime) and now - first < label_delay
 
 
@@ -154,12 +173,15 @@ def _within(frame: pl.DataFrame, window: Window) -> pl.DataFrame:
 
 def _has_more(rows: pl.DataFrame, previous: WindowVerdict, settings: WatchSettings) -> bool:
     """Return whether enough became known of a window since it was judged."""
+    before = previous.body
     if not rows.height:
         return False
     labelled = int(rows["label"].is_not_null().sum())
     is_mature = labelled >= max(settings.min_labels, settings.maturity * rows.height)
-    corrected = int((rows["label_received"] > previous.computed).sum())
-    new = max(corrected, labelled - previous.body["labelled"], rows.height - previous.body["rows"])
+    until = before["labels_until"]
+    is_later = pl.lit(value=True) if until is None else pl.col("label_received") > datetime.fromisoformat(until)
+    corrected = rows.filter(pl.col("label").is_not_null() & is_later).height
+    new = max(corrected, labelled - before["labelled"], rows.height - before["rows"])
     return (is_mature and not verdict_of(previous).is_mature) or new >= MORE * rows.height
 
 
@@ -169,7 +191,7 @@ def _history(known: Iterable[WindowVerdict], *, before: datetime, version: int) 
         (one for one in known if one.window_end <= before and one.body["version"] == version),
         key=lambda one: one.window_start,
     )
-    decays = [one.body["verdict"].get("decay") or {} for one in earlier[-HISTORY:]]
+    decays = [one.body["verdict"].get("decay") or {} for one in earlier]
     return [decay["effect"] for decay in decays if decay.get("effect") is not None]
 
 
@@ -221,10 +243,12 @@ def _as_record(
     version: int,
     now: datetime,
 ) -> WindowVerdict:
+    until = rows["label_received"].max()
     body: Json = {
         "version": version,
         "rows": rows.height,
         "labelled": int(rows["label"].is_not_null().sum()),
+        "labels_until": until.isoformat() if isinstance(until, datetime) else None,
         "verdict": msgspec.to_builtins(verdict),
     }
     return WindowVerdict(
@@ -254,7 +278,7 @@ def _write(
             subject=f"model:{stored.model}",
             actor=actor,
             time=stored.computed,
-            payload=_payload(stored, verdict),
+            payload=_payload(kind, stored, verdict),
             key=_key(stored, kind),
         )
     return True
@@ -265,15 +289,16 @@ def _key(stored: WindowVerdict, kind: str) -> str:
     return derived_id("watch", stored.model, *span, stored.revision, kind)
 
 
-def _payload(stored: WindowVerdict, verdict: Verdict) -> dict[str, Any]:
-    """Return what the audit log tells of a window: where, what, and the few numbers that matter."""
+def _payload(kind: str, stored: WindowVerdict, verdict: Verdict) -> dict[str, Any]:
+    """Return what the audit log tells of a window: where, what (the event's own cause), and the few numbers that matter."""
+    reasons = [cause.because for cause in verdict.causes if cause.kind in _CAUSES.get(kind, ())]
     performance, decay, quality = verdict.performance, verdict.decay, verdict.quality
     return {
         "window": {"start": stored.window_start.isoformat(), "end": stored.window_end.isoformat()},
         "revision": stored.revision,
         "version": stored.body["version"],
         "state": verdict.state,
-        "summary": verdict.summary,
+        "summary": "; ".join(reasons) or verdict.summary,
         "labels_come": verdict.labels_come,
         "rows": stored.body["rows"],
         "labelled": stored.body["labelled"],

@@ -55,6 +55,8 @@ def observe(
         errors=errors + spoilt,
     )
     known = is_answer if labelled is None else is_answer & labelled
+    if y is not None and y.dtype.kind == "f":
+        known = known & np.isfinite(y)
     truth = np.empty(0) if y is None else y[known]
     performance = measure_performance(
         truth,

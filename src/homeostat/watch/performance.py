@@ -38,7 +38,7 @@ class Performance(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     metric: str
-    state: Literal["measured", "not_enough_labels", "no_labels"]
+    state: Literal["measured", "not_enough_labels", "no_labels", "not_measurable"]
     rows: int
     labelled: int
     maturity: float
@@ -94,7 +94,7 @@ def measure_performance(
         return msgspec.structs.replace(start, state="not_enough_labels")
     value, error = value_and_error(y, predictions, metric=metric)
     if value is None or error is None:
-        return msgspec.structs.replace(start, state="not_enough_labels")
+        return msgspec.structs.replace(start, state="not_measurable")
     is_class = task is not Task.REGRESSION
     return msgspec.structs.replace(
         start,
@@ -125,13 +125,13 @@ def reference_performance(y: Array, predictions: Predictions, *, metric: str) ->
 
 
 def value_and_error(y: Array, predictions: Predictions, *, metric: str) -> tuple[float | None, float | None]:
-    """Return the metric and its standard error; None, None where it is not defined (one class only, under two rows).
+    """Return the metric and its standard error; None, None where there is none (one class only, no probabilities, under two rows).
 
     The error is the larger of that of single rows (metrics that are means) and of the jackknife that leaves out one of 20
     consecutive blocks at a time (P. Kott 2001, "The delete-a-group jackknife", Journal of Official Statistics 17), which sees
     that neighbouring rows are alike.
     """
-    if len(y) < 2:
+    if len(y) < 2 or (predictions.scores is None and metric_named(metric).needs_scores):
         return None, None
     compute = _computer(y, predictions, metric)
     value = compute(np.arange(len(y)))
@@ -200,6 +200,8 @@ def compare(window: Performance, reference: ReferencePerformance | None, *, sett
 def _immature(window: Performance, settings: WatchSettings) -> str:
     if window.state == "no_labels":
         return f"no label of {window.rows} rows is known"
+    if window.state == "not_measurable":
+        return f"{window.metric} does not exist on these {window.labelled} labels (one class only, no probabilities or no finite value)"
     return (
         f"labels of {window.labelled} of {window.rows} rows are known ({window.maturity:.0%}); "
         f"{settings.maturity:.0%} and {settings.min_labels} are wanted"

@@ -20,6 +20,7 @@ State = Literal["ok", "warn", "alarm", "unknown"]
 CauseKind = Literal["performance", "drift", "quality", "predictions"]
 
 LEAST_HISTORY = 8
+BASELINE = 20
 
 
 class Cause(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,8 +99,8 @@ def judge(
 ) -> Verdict:
     """Return the verdict on a window.
 
-    `history`: the effects (`Decay.effect`) of earlier windows of the same version, oldest first; from 8 on, control charts over them warn
-    of what two standard errors cannot see yet.
+    `history`: the effects (`Decay.effect`) of all earlier windows of the same version, oldest first. From 8 on, control charts warn of what
+    two standard errors cannot see yet, against the first 20: what the version was like before it aged.
     """
     tested = _adjusted([*columns, *predictions], alpha=settings.drift.alpha)
     columns, predictions = tested[: len(columns)], tested[len(columns) :]
@@ -110,7 +111,7 @@ def judge(
         *_drift_causes("drift", columns, highest),
         *_drift_causes("predictions", predictions, highest),
     ]
-    is_measured = performance is not None and performance.state == "measured"
+    is_measured = decay is not None and decay.effect is not None
     is_looked_at = is_measured or (not labels_come and any(one.state != "unknown" for one in tested))
     state = _state(causes, is_looked_at=is_looked_at)
     unmeasured = [one.column for one in tested if one.state == "unknown"]
@@ -191,15 +192,16 @@ def _out_of_line(effect: float, history: Sequence[float]) -> str | None:
     """Return what the control charts say against the newest effect, None for nothing."""
     if len(history) < LEAST_HISTORY:
         return None
-    center, scale = robust_scale(history)
+    first = history[:BASELINE]
+    center, scale = robust_scale(first)
     if not scale:
         return None
-    newest = individuals(history, effect)
+    newest = individuals(first, effect)
     if newest.value > newest.upper:
-        return f"is worse than in any of the last {len(history)} windows by chance (individuals chart)"
-    average = ewma([*history[-LEAST_HISTORY:], effect], center=center, scale=scale)[-1]
+        return f"is worse than the first {len(first)} windows let expect (individuals chart)"
+    average = ewma([*history[len(first) :], effect], center=center, scale=scale)[-1]
     if average.value > average.upper:
-        return f"has been getting worse over the last {LEAST_HISTORY} windows (moving average chart)"
+        return f"has been getting worse since the first {len(first)} windows (moving average chart)"
     return None
 
 

@@ -8,12 +8,12 @@ from tests.watch.methods.false_alarms import assert_false_alarm_rate
 from homeostat.watch.methods.ks import METHOD, measure
 from homeostat.watch.sample import Categories, numbers
 
-VALUES = st.lists(st.floats(-1e6, 1e6) | st.integers(-3, 3).map(float), min_size=1, max_size=60)
+VALUES = st.lists(st.floats(-1e6, 1e6) | st.integers(-3, 3).map(float), min_size=2, max_size=60)
 
 
 @given(VALUES, VALUES)
 def test_effect_is_scipys_statistic_ties_included(a, b):
-    assert measure(numbers(a), numbers(b)).effect == pytest.approx(ks_2samp(a, b, method="exact").statistic)
+    assert measure(numbers(a), numbers(b)).effect == pytest.approx(ks_2samp(a, b, method="asymp").statistic)
 
 
 @pytest.mark.parametrize(("n", "m"), [(100, 100), (100, 2_000), (1_000, 700), (10_000, 2_000)])
