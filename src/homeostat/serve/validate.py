@@ -92,11 +92,11 @@ class Validator:
         wrong = [at for at, row in enumerate(rows) if not isinstance(row, dict)]
         if wrong:
             fields: list[dict[str, object]] = [
-                {"row": at, "field": None, "expected": "an object of features", "found": _told(rows[at])}
+                {"row": at, "field": None, "expected": "an object of features", "found": described(rows[at])}
                 for at in wrong
             ]
             raise InvalidRows(
-                f"row {wrong[0]} is {_told(rows[wrong[0]])}, not an object",
+                f"row {wrong[0]} is {described(rows[wrong[0]])}, not an object",
                 hint='send each row as {"column": value, ...}',
                 fields=fields[:MOST_FIELDS],
             )
@@ -107,7 +107,7 @@ class Validator:
                 continue
             for name in row.keys() - self._known:
                 hint = near(name, self._known - row.keys())
-                faults.add(at, name, "no such column" + (f"; {hint}" if hint else ""), _told(row[name]))
+                faults.add(at, name, "no such column" + (f"; {hint}" if hint else ""), described(row[name]))
             if faults.is_full:
                 return
 
@@ -124,7 +124,7 @@ class Validator:
         for at, row in enumerate(rows):
             key = row.get(self._key)
             if isinstance(key, list | dict):
-                faults.add(at, self._key, "a string or a number", _told(key))
+                faults.add(at, self._key, "a string or a number", described(key))
             keys.append(None if key is None else str(key))
         return keys
 
@@ -176,7 +176,7 @@ def _converted(column: Column, values: list[Any], faults: _Faults) -> list[Any]:
             if faults.is_full:
                 break
             expected = _EXPECTED[column.kind] + (" or null" if column.nullable else "")
-            faults.add(at, column.name, expected, _told(value))
+            faults.add(at, column.name, expected, described(value))
             converted.append(None)
     return converted
 
@@ -233,7 +233,7 @@ _CONVERT: dict[Kind, Callable[[Any], Any]] = {
 }
 
 
-def _told(value: Any) -> str:
+def described(value: Any) -> str:
     """Return what a value is, in the words of JSON, and the value where it is short."""
     if value is _MISSING:
         return "nothing (the field is missing)"

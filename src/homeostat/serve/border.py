@@ -1,0 +1,118 @@
+"""The border of the server: which hosts may ask, how long a body may be, and how errors become answers."""
+
+import ipaddress
+import logging
+import socket
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from homeostat.core.errors import HomeostatError, InvalidInput, NotAllowed
+from homeostat.core.records import Json
+from homeostat.serve.wire import error_json
+
+log = logging.getLogger(__name__)
+Handler = Callable[[Request], Awaitable[Response]]
+_LOCAL = frozenset(["127.0.0.1", "localhost", "::1"])
+
+
+class TooLarge(InvalidInput):
+    """The body is longer than the server takes."""
+
+    code = "too_large"
+    http_status = 413
+
+
+class Hosts:
+    """The names under which this server may be asked: its own, so that a foreign page cannot reach it through a name of its own.
+
+    Bound to every address, it may also be asked by any address written as digits and by the machine's name.
+    """
+
+    def __init__(self, host: str) -> None:
+        own = host.strip("[]").lower()
+        self._takes_addresses = own in ("0.0.0.0", "::")  # noqa: S104 - recognised, not bound
+        self._known = _LOCAL | {own} | ({socket.gethostname().lower()} if self._takes_addresses else set())
+
+    def check(self, request: Request) -> None:
+        """Raise NotAllowed where the Host header, or the Origin that browsers add, is foreign."""
+        host = request.headers.get("host", "")
+        if not self._is_own(f"//{host}"):
+            raise NotAllowed(
+                f"this server is not '{host[:100]}'", hint="ask it by the address in homeostat.yaml: serve.host"
+            )
+        origin = request.headers.get("origin")
+        if origin is not None and not self._is_own(origin):
+            raise NotAllowed(f"a page of '{origin[:100]}' may not use this server", hint="ask from a program instead")
+
+    def _is_own(self, url: str) -> bool:
+        try:
+            name = (urlsplit(url).hostname or "").lower()
+        except ValueError:
+            return False
+        return name in self._known or (self._takes_addresses and _is_address(name))
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+async def read_body(request: Request, *, most_bytes: int) -> bytes:
+    """Return the body; raise TooLarge as soon as it is known to be."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > most_bytes:
+        raise _too_large(most_bytes)
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > most_bytes:
+            raise _too_large(most_bytes)
+    return bytes(body)
+
+
+def _too_large(most_bytes: int) -> TooLarge:
+    return TooLarge(
+        f"the body is longer than {most_bytes} bytes", hint="send fewer rows at once, or raise serve.max_body"
+    )
+
+
+def as_json(value: Json, *, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(value), status_code=status, media_type="application/json")
+
+
+def guarded(handler: Handler, *, hosts: Hosts, count: Callable[[int], None]) -> Handler:
+    """Return the handler behind the host check, its errors turned into answers, every answer counted by its status."""
+
+    async def handle(request: Request) -> Response:
+        try:
+            hosts.check(request)
+            response = await handler(request)
+        except HomeostatError as error:
+            if error.http_status >= 500:
+                log.warning("serve.request_failed", extra={"path": request.url.path, "error": error.code})
+            response = as_json(error_json(error), status=error.http_status)
+        except ClientDisconnect:
+            response = Response(status_code=400)
+        except Exception:  # border: a request; what is no HomeostatError is our fault
+            log.exception("serve.request_broke", extra={"path": request.url.path})
+            response = as_json(
+                {
+                    "error": {
+                        "code": "internal",
+                        "message": "the server made a mistake",
+                        "hint": "its log has the details",
+                    }
+                },
+                status=500,
+            )
+        count(response.status_code)
+        return response
+
+    return handle

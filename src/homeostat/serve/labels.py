@@ -1,0 +1,127 @@
+"""Labels as they come in over the wire: checked against what the model answers, and made rows of the record."""
+
+import sys
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from homeostat.core.columns import Signature, Task
+from homeostat.core.errors import InvalidRows, near
+from homeostat.core.ids import derived_id
+from homeostat.core.records import Json
+from homeostat.serve.validate import MOST_FIELDS, described, instant
+
+_FIELDS = frozenset(["request_id", "row", "key", "value", "time"])
+
+
+def label_rows(
+    labels: Sequence[Any],
+    *,
+    model: str,
+    signature: Signature,
+    received: datetime,
+    max_labels: int,
+    idempotency_key: str | None,
+    new_id: Callable[[], str],
+) -> list[Json]:
+    """Return the rows to record, or raise InvalidRows naming at most 20 places; all are taken or none.
+
+    A label names a request id (and a row of it, 0 if not given) or the user's key, has a value, and may say since when it is true
+    (`time`). With an idempotency key, sending the same labels again makes rows of the same ids, which the record shows once.
+    """
+    if not labels or len(labels) > max_labels:
+        raise InvalidRows(
+            f"{len(labels)} labels in one request, 1 to {max_labels} are taken",
+            hint='send {"labels": [{"request_id": ..., "value": ...}, ...]}, in parts where they are many',
+        )
+    faults: list[dict[str, object]] = []
+    rows = []
+    for at, label in enumerate(labels):
+        try:
+            row = _row(label, signature)
+        except _Fault as fault:
+            faults.append({"row": at, "field": fault.field, "expected": fault.expected, "found": fault.found})
+            if len(faults) == MOST_FIELDS:
+                break
+            continue
+        label_id = new_id() if idempotency_key is None else _derived(model, idempotency_key, at, row)
+        rows.append({**row, "model": model, "received": received, "label_id": label_id})
+    if faults:
+        first = faults[0]
+        raise InvalidRows(
+            f"label {first['row']} of {len(labels)}: field '{first['field']}': expected {first['expected']}, found {first['found']}",
+            hint="nothing of this request was recorded",
+            fields=faults,
+        )
+    return rows
+
+
+class _Fault(Exception):
+    """Not an error of its own: collected above."""
+
+    def __init__(self, field: str | None, expected: str, value: Any) -> None:
+        super().__init__(field)
+        self.field = field
+        self.expected = expected
+        self.found = described(value)
+
+
+def _row(label: Any, signature: Signature) -> Json:
+    if not isinstance(label, dict):
+        raise _Fault(None, "an object with request_id or key, and value", label)
+    for name in sorted(label.keys() - _FIELDS):
+        hint = near(name, _FIELDS - label.keys())
+        raise _Fault(name, "no such field" + (f"; {hint}" if hint else ""), label[name])
+    request_id, key, row = label.get("request_id"), label.get("key"), label.get("row")
+    if request_id is not None and (not isinstance(request_id, str) or not request_id):
+        raise _Fault("request_id", "the id that the answer carried", request_id)
+    if isinstance(key, list | dict):
+        raise _Fault("key", "a string or a number", key)
+    if request_id is None and key is None:
+        raise _Fault("request_id", "a request id or a key", None)
+    if row is not None and (type(row) is not int or not 0 <= row < 2**31):
+        raise _Fault("row", "the position of the row in its request, from 0", row)
+    if "value" not in label:
+        raise _Fault("value", _wanted(signature), None)
+    return {
+        "request_id": request_id,
+        "row": None if request_id is None else row or 0,
+        "key": None if key is None else str(key),
+        "value": truth(label["value"], signature),
+        "event_time": _time(label.get("time")),
+    }
+
+
+def truth(value: Any, signature: Signature) -> Any:
+    """Return a label's value as the model's task has it: a finite number, or one of its classes."""
+    if signature.task is Task.REGRESSION:
+        if type(value) in (int, float) and abs(value) <= sys.float_info.max:
+            return value
+        raise _Fault("value", _wanted(signature), value)
+    for label in signature.classes:
+        if isinstance(label, bool) == isinstance(value, bool) and label == value:
+            return label
+    raise _Fault("value", _wanted(signature), value)
+
+
+def _wanted(signature: Signature) -> str:
+    if signature.task is Task.REGRESSION:
+        return "a finite number"
+    shown = ", ".join(msgspec.json.encode(label).decode() for label in signature.classes[:10])
+    return f"one of {shown}" + (", ..." if len(signature.classes) > 10 else "")
+
+
+def _time(value: Any) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        return instant(value)
+    except (ValueError, OverflowError) as error:
+        raise _Fault("time", "a time in ISO 8601", value) from error
+
+
+def _derived(model: str, key: str, at: int, row: Json) -> str:
+    """The content is part of the id: other labels under the same idempotency key are other labels, and none is lost."""
+    return derived_id("label", model, key, at, msgspec.json.encode(row, order="sorted").decode())
