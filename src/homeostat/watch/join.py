@@ -57,19 +57,19 @@ def join(
         answered.unique(["request_id", "row"], keep="first", maintain_order=True)
         .with_columns(time=pl.coalesce("event_time", "received"))
         .sort("time", maintain_order=True)
-        .with_row_index("at")
+        .with_row_index("position")
     )
     usable, unusable = _usable(labels if as_of is None else labels.filter(pl.col("received") <= as_of), task, classes)
     found = pl.concat([_by_request(usable, rows), _by_key(usable, rows)]).sort("received", "order", maintain_order=True)
-    newest = found.unique("at", keep="last", maintain_order=True)
+    newest = found.unique("position", keep="last", maintain_order=True)
     frame = rows.join(
         newest.select(
-            "at", label="value", label_received="received", label_event_time="event_time", label_id="label_id"
+            "position", label="value", label_received="received", label_event_time="event_time", label_id="label_id"
         ),
-        on="at",
+        on="position",
         how="left",
         maintain_order="left",
-    ).drop("at")
+    ).drop("position")
     report = JoinReport(
         rows=len(rows),
         repeated=len(answered) - len(rows),
@@ -82,13 +82,13 @@ def join(
     return Joined(frame=frame, report=report)
 
 
-_FOUND = ("at", "value", "received", "event_time", "label_id", "order")
+_FOUND = ("position", "value", "received", "event_time", "label_id", "order")
 
 
 def _by_request(labels: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     """Labels that name a request id, with the position of their row."""
     named = labels.filter(pl.col("request_id").is_not_null()).with_columns(pl.col("row").fill_null(0))
-    return named.join(rows.select("request_id", "row", "at"), on=["request_id", "row"]).select(_FOUND)
+    return named.join(rows.select("request_id", "row", "position"), on=["request_id", "row"]).select(_FOUND)
 
 
 def _by_key(labels: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
@@ -106,13 +106,15 @@ def _by_key(labels: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
 def _newest_before(labels: pl.DataFrame, targets: pl.DataFrame, *, on: str) -> pl.DataFrame:
     """Each label with the newest row of its key at or before it, or else the first one after."""
     left = labels.with_columns(when=pl.col(on)).sort("when")
-    right = targets.select("key", "at", when=pl.col(on)).sort("when", "at")
+    right = targets.select("key", "position", when=pl.col(on)).sort("when", "position")
     if left.is_empty() or right.is_empty():
-        return labels.head(0).with_columns(at=pl.lit(0, dtype=pl.UInt32)).select(_FOUND)
+        return labels.head(0).with_columns(position=pl.lit(0, dtype=pl.UInt32)).select(_FOUND)
     before = left.join_asof(right, on="when", by="key", strategy="backward", check_sortedness=False)
     after = left.join_asof(right, on="when", by="key", strategy="forward", check_sortedness=False)
     return (
-        before.with_columns(at=pl.coalesce(before["at"], after["at"])).filter(pl.col("at").is_not_null()).select(_FOUND)
+        before.with_columns(position=pl.coalesce(before["position"], after["position"]))
+        .filter(pl.col("position").is_not_null())
+        .select(_FOUND)
     )
 
 
