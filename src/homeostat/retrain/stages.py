@@ -7,44 +7,31 @@ import logging
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
-import polars as pl
 
 from homeostat.audit.log import record
-from homeostat.core.columns import Signature
-from homeostat.core.errors import Quarantined, Unreachable
+from homeostat.core.errors import Quarantined
 from homeostat.core.ids import derived_id
 from homeostat.core.ports import BlobStore, CandidateProbe, Clock, Json, RecordLog, Store, TableStore, Transaction
-from homeostat.core.records import Cycle, CycleState, DatasetVersion, ModelVersion, Run
-from homeostat.data.kinds import conform, infer_kinds
-from homeostat.data.sources import read
-from homeostat.data.split import Split, split
-from homeostat.data.versions import commit, load
-from homeostat.gate.evaluate import evaluate
+from homeostat.core.records import Cycle, CycleState, DatasetVersion, Run
+from homeostat.data.versions import load
 from homeostat.registry.routing import promote, send_traffic
-from homeostat.registry.versions import CHALLENGER, CHAMPION, package_of, register
-from homeostat.retrain.capture import captured, settled
+from homeostat.registry.versions import CHALLENGER, CHAMPION
+from homeostat.registry.workers import await_workers
+from homeostat.retrain.capture import captured
 from homeostat.retrain.cycle import CycleRequest
-from homeostat.retrain.learnable import learnable
 from homeostat.retrain.project import Project
 from homeostat.retrain.settings import CanaryStep, Rollout
+from homeostat.retrain.workshop import Workshop
 from homeostat.serve.canary import judge
 from homeostat.serve.canary_stats import step_stats
-from homeostat.track.metrics import primary
-from homeostat.track.predictions import Predictions
-from homeostat.train.frames import target
-from homeostat.train.run import train_run
 from homeostat.train.settings import TrainSettings
-from homeostat.train.signature import from_json, signature_of, to_json
-from homeostat.watch.reference import build_reference, keep_reference
+from homeostat.train.signature import from_json
 
 log = logging.getLogger(__name__)
-
-_ALIVE = timedelta(seconds=5)
-_SWITCH_S = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,18 +62,10 @@ class LiveStages:
     def snapshot(self) -> Json:
         self._stage("snapshot")
         now = self.clock.now()
-        version = self._first_version() or self._capture()
-        return {"dataset": version.dataset, "version": version.version, "rows": version.rows, "as_of": now.isoformat()}
-
-    def _first_version(self) -> DatasetVersion | None:
-        """Commit the project's source where there is no version yet."""
         with self.store.read() as tx:
             known = tx.datasets.latest(self.request.model)
-        if known is not None:
-            return None
-        data = self.project.data
-        frame = read(data.source, query=data.query, root=self.root)
-        return self._commit(frame, source=data.source, key="first")
+        version = self._shop.data() if known is None else self._capture()
+        return {"dataset": version.dataset, "version": version.version, "rows": version.rows, "as_of": now.isoformat()}
 
     def _capture(self) -> DatasetVersion:
         """Add what production taught since the last version; a batch that breaks the contract is quarantined and the cycle goes on without."""
@@ -110,75 +89,23 @@ class LiveStages:
         if rows.is_empty():
             return latest
         try:
-            return self._commit(rows, source="production", key=self._key("capture"))
+            return self._shop.commit(rows, source="production", key=self._key("capture"))
         except Quarantined as error:
             log.warning("captured rows were quarantined: %s", error.message)
             return latest
-
-    def _commit(self, frame: pl.DataFrame, *, source: str, key: str) -> DatasetVersion:
-        data = self.project.data
-        kinds = infer_kinds(frame, data.columns)
-        return commit(
-            conform(frame, kinds),
-            store=self.store,
-            tables=self.tables,
-            blobs=self.blobs,
-            dataset=self.request.model,
-            roles=data.roles,
-            kinds=kinds,
-            settings=data.contract,
-            source=source,
-            actor=self.actor,
-            now=self.clock.now(),
-            key=key,
-        )
 
     # -- from data to a judged version
 
     def train(self, snapshot: Json) -> Json:
         self._stage("train")
-        version, parts, signature = self._learnable(snapshot)
-        run_id = self._run_id
-        self._forget_workdir(run_id)
-        run = train_run(
-            store=self.store,
-            blobs=self.blobs,
-            clock=self.clock,
-            run_id=run_id,
-            experiment=self.request.model,
-            dataset_version=version,
-            split=parts,
-            roles=self.project.data.roles,
-            signature=signature,
-            settings=self._training,
-            root=self.root,
-            workdir=self.workdir / run_id,
-            actor=self.actor,
-        )
+        self._forget_workdir(self._run_id)
+        run = self._shop.train(snapshot["version"], settings=self._training, run_id=self._run_id)
         return {"run_id": run.run_id}
 
-    def gate(self, snapshot: Json, trained: Json) -> Json:
+    def gate(self, snapshot: Json, trained: Json) -> Json:  # noqa: ARG002 - the run names its data version
         self._stage("gate", run_id=trained["run_id"])
-        _, parts, signature = self._learnable(snapshot)
-        run = self._run(trained)
-        champion = self._champion()
-        report = evaluate(
-            store=self.store,
-            blobs=self.blobs,
-            clock=self.clock,
-            run=run,
-            model=self.request.model,
-            test=parts.test,
-            roles=self.project.data.roles,
-            signature=signature,
-            settings=self.project.gate,
-            train_settings=self._training,
-            champion=champion,
-            probe=self.probe,
-            root=self.root,
-            workdir=self.workdir / run.run_id,
-            actor=self.actor,
-            report_id=derived_id(self.request.cycle_id, "gate"),
+        report = self._shop.judge(
+            self._run(trained), settings=self._training, report_id=derived_id(self.request.cycle_id, "gate")
         )
         failed = [result for result in report.body["results"] if result["passed"] is False]
         told = "; ".join(f"{result['check']}: {result['reason']}" for result in failed[:3])
@@ -192,37 +119,9 @@ class LiveStages:
         run = self._run(trained)
         with self.store.read() as tx:
             report = tx.models.report(judged["report_id"])
-        signature = from_json(run.facts["signature"])
-        version = register(
-            store=self.store,
-            blobs=self.blobs,
-            model=self.request.model,
-            run=run,
-            signature=to_json(signature),
-            report=report,
-            actor=self.actor,
-            now=self.clock.now(),
-        )
-        self._keep_reference(version, run, signature)
+        version = self._shop.register(run, report, settings=self._training)
         self._stage("registered", version=version.version)
         return {"version": version.version}
-
-    def _keep_reference(self, version: ModelVersion, run: Run, signature: Signature) -> None:
-        """Keep what the version looked like on rows it had not learned from: later windows are compared with it."""
-        snapshot = {"dataset": run.facts["dataset"], "version": run.facts["dataset_version"]}
-        _, parts, _ = self._learnable(snapshot)
-        answers = pl.read_parquet(self.blobs.local(f"{run.artifacts}/test_predictions.parquet"))
-        reference = build_reference(
-            parts.test,
-            target(parts.test[self.project.data.target], signature.task),
-            Predictions.from_frame(answers, classes=signature.classes),
-            kinds={column.name: column.kind for column in signature.columns},
-            task=signature.task,
-            metric=self.project.watch.metric or primary(signature.task),
-            version=version.version,
-        )
-        with self.store.write() as tx:
-            keep_reference(tx, version.model, reference)
 
     def await_approval(self, version: int) -> Json:
         self._stage("approval", version=version)
@@ -339,28 +238,23 @@ class LiveStages:
             params={**settings.params, **options.get("params", {})},
         )
 
-    def _learnable(self, snapshot: Json) -> tuple[DatasetVersion, Split, Signature]:
-        version, frame = load(
-            store=self.store, tables=self.tables, dataset=snapshot["dataset"], version=snapshot["version"]
+    @property
+    def _shop(self) -> Workshop:
+        return Workshop(
+            project=self.project,
+            store=self.store,
+            tables=self.tables,
+            blobs=self.blobs,
+            clock=self.clock,
+            probe=self.probe,
+            root=self.root,
+            workdir=self.workdir,
+            actor=self.actor,
         )
-        data = self.project.data
-        rows = learnable(settled(frame), roles=data.roles, settings=self._training)
-        kinds = infer_kinds(rows, data.columns)
-        signature = signature_of(rows, roles=data.roles, kinds=kinds, task=self.project.task)
-        parts = split(rows, roles=data.roles, test_share=self._training.test_share, seed=self._training.seed)
-        return version, parts, signature
 
     def _run(self, trained: Json) -> Run:
         with self.store.read() as tx:
             return tx.runs.get(trained["run_id"])
-
-    def _champion(self) -> ModelVersion | None:
-        with self.store.read() as tx:
-            number = tx.models.alias(self.request.model, CHAMPION)
-            version = None if number is None else tx.models.get(self.request.model, number)
-        if version is not None:
-            package_of(version, blobs=self.blobs)
-        return version
 
     def _send(
         self,
@@ -387,24 +281,7 @@ class LiveStages:
         return {"generation": route.generation}
 
     def _await_workers(self, generation: int) -> None:
-        """Return when every live worker has switched; raise Unreachable where one does not."""
-        asked = self.clock.now()
-        while True:
-            now = self.clock.now()
-            with self.store.read() as tx:
-                behind = [
-                    worker.worker_id
-                    for worker in tx.routes.workers(alive_since=now - _ALIVE)
-                    if worker.generations.get(self.request.model, 0) < generation
-                ]
-            if not behind:
-                return
-            if (now - asked).total_seconds() > _SWITCH_S:
-                raise Unreachable(
-                    f"workers {', '.join(behind)} did not switch '{self.request.model}' to generation {generation}",
-                    hint="`homeostat status` shows them; their log says why",
-                )
-            self.pause(0.05)
+        await_workers(self.store, clock=self.clock, model=self.request.model, generation=generation, pause=self.pause)
 
     def _asked(self, stage: str) -> datetime:
         """Return when this stage was first reached."""

@@ -1,0 +1,162 @@
+"""Where candidates are made: from the data of a project to a trained, judged, registered version. A cycle and the commands share it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from homeostat.core.columns import Signature
+from homeostat.core.ports import BlobStore, CandidateProbe, Clock, Store, TableStore
+from homeostat.core.records import DatasetVersion, GateReport, ModelVersion, Run
+from homeostat.data.kinds import infer_kinds
+from homeostat.data.sources import read
+from homeostat.data.split import Split, refuse_leaks, split
+from homeostat.data.versions import commit, load
+from homeostat.gate.evaluate import evaluate
+from homeostat.registry.versions import CHAMPION, package_of, register
+from homeostat.retrain.capture import settled
+from homeostat.retrain.learnable import learnable
+from homeostat.retrain.project import Project
+from homeostat.track.metrics import primary
+from homeostat.track.predictions import Predictions
+from homeostat.train.frames import target
+from homeostat.train.run import train_run
+from homeostat.train.settings import TrainSettings
+from homeostat.train.signature import from_json, signature_of, to_json
+from homeostat.watch.reference import build_reference, keep_reference
+
+FIRST = "first"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workshop:
+    """A project and all that making a version of its model needs. `probe` None: the gate does without its infrastructure check."""
+
+    project: Project
+    store: Store
+    tables: TableStore
+    blobs: BlobStore
+    clock: Clock
+    probe: CandidateProbe | None
+    root: Path
+    workdir: Path
+    actor: str
+
+    def data(self) -> DatasetVersion:
+        """Return the newest version of the data; where there is none, the source is read and becomes the first."""
+        with self.store.read() as tx:
+            known = tx.datasets.latest(self.project.model)
+        if known is not None:
+            return known
+        data = self.project.data
+        frame = read(data.source, query=data.query, root=self.root)
+        return self.commit(frame, source=data.source, key=FIRST)
+
+    def commit(self, frame: pl.DataFrame, *, source: str, key: str | None, actor: str | None = None) -> DatasetVersion:
+        """Add rows to the data; raise Quarantined where they break the contract."""
+        data = self.project.data
+        return commit(
+            frame,
+            store=self.store,
+            tables=self.tables,
+            blobs=self.blobs,
+            dataset=self.project.model,
+            roles=data.roles,
+            kinds=infer_kinds(frame, {name: kind for name, kind in data.columns.items() if name in frame.columns}),
+            settings=data.contract,
+            source=source,
+            actor=actor or self.actor,
+            now=self.clock.now(),
+            key=key,
+        )
+
+    def material(self, number: int, settings: TrainSettings) -> tuple[DatasetVersion, Split, Signature]:
+        """Return what is learned from and tested on in a data version; raise InvalidInput where the split would leak."""
+        version, frame = load(store=self.store, tables=self.tables, dataset=self.project.model, version=number)
+        data = self.project.data
+        rows = learnable(settled(frame), roles=data.roles, settings=settings)
+        kinds = infer_kinds(rows, data.columns)
+        signature = signature_of(rows, roles=data.roles, kinds=kinds, task=self.project.task)
+        parts = split(rows, roles=data.roles, test_share=settings.test_share, seed=settings.seed)
+        refuse_leaks(parts, data.roles)
+        return version, parts, signature
+
+    def train(self, number: int, *, settings: TrainSettings, run_id: str, use_cache: bool = True) -> Run:
+        """Return the finished run of that id; raise JobFailed where the user's code did."""
+        version, parts, signature = self.material(number, settings)
+        return train_run(
+            store=self.store,
+            blobs=self.blobs,
+            clock=self.clock,
+            run_id=run_id,
+            experiment=self.project.model,
+            dataset_version=version,
+            split=parts,
+            roles=self.project.data.roles,
+            signature=signature,
+            settings=settings,
+            root=self.root,
+            workdir=self.workdir / run_id,
+            actor=self.actor,
+            use_cache=use_cache,
+        )
+
+    def judge(self, run: Run, *, settings: TrainSettings, report_id: str) -> GateReport:
+        """Return the gate's report on the run, held against the present champion."""
+        _, parts, signature = self.material(run.facts["dataset_version"], settings)
+        return evaluate(
+            store=self.store,
+            blobs=self.blobs,
+            clock=self.clock,
+            run=run,
+            model=self.project.model,
+            test=parts.test,
+            roles=self.project.data.roles,
+            signature=signature,
+            settings=self.project.gate,
+            train_settings=settings,
+            champion=self.champion(),
+            probe=self.probe,
+            root=self.root,
+            workdir=self.workdir / run.run_id,
+            actor=self.actor,
+            report_id=report_id,
+            train_target=parts.train[self.project.data.target],
+        )
+
+    def champion(self) -> ModelVersion | None:
+        """Return the champion, its files checked, or None where there is none yet."""
+        with self.store.read() as tx:
+            number = tx.models.alias(self.project.model, CHAMPION)
+            version = None if number is None else tx.models.get(self.project.model, number)
+        if version is not None:
+            package_of(version, blobs=self.blobs)
+        return version
+
+    def register(self, run: Run, report: GateReport | None, *, settings: TrainSettings) -> ModelVersion:
+        """Return the version that the run becomes, and keep what it looked like on rows that it had not learned from."""
+        signature = from_json(run.facts["signature"])
+        version = register(
+            store=self.store,
+            blobs=self.blobs,
+            model=self.project.model,
+            run=run,
+            signature=to_json(signature),
+            report=report,
+            actor=self.actor,
+            now=self.clock.now(),
+        )
+        _, parts, _ = self.material(run.facts["dataset_version"], settings)
+        answers = pl.read_parquet(self.blobs.local(f"{run.artifacts}/test_predictions.parquet"))
+        reference = build_reference(
+            parts.test,
+            target(parts.test[self.project.data.target], signature.task),
+            Predictions.from_frame(answers, classes=signature.classes),
+            kinds={column.name: column.kind for column in signature.columns},
+            task=signature.task,
+            metric=self.project.watch.metric or primary(signature.task),
+            version=version.version,
+        )
+        with self.store.write() as tx:
+            keep_reference(tx, version.model, reference)
+        return version
