@@ -55,11 +55,16 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 def infer_contract(frame: pl.DataFrame, *, roles: Roles, kinds: Mapping[str, Kind]) -> Contract:
     """Return the contract that a conformed frame satisfies, with room for later data of the same sort.
 
-    Ranges get four times the span on either side, columns of one value none; missing values up to twice their share and 5 points;
+    Ranges get four times the span on either side; columns of one value, keys, excluded columns and serial numbers get none; missing values up to twice their share and 5 points;
     new categories up to three times the share of rows in categories met once (I. J. Good 1953 estimates by it how much is unseen),
     at least 10 %. A batch may have up to ten times the rows; times reach back by the length of the history.
     """
-    columns = {name: _rule(frame[name], kind, frame.height) for name, kind in kinds.items() if name in frame.columns}
+    counters = {*roles.key, *roles.exclude, *(name for name in frame.columns if _is_counter(frame[name]))}
+    columns = {
+        name: _rule(frame[name], kind, frame.height, is_bounded=name not in counters)
+        for name, kind in kinds.items()
+        if name in frame.columns
+    }
     key = [name for name in roles.key if name in frame.columns]
     if len(key) == 1:
         unique = not frame[key[0]].null_count() and bool(frame[key[0]].is_unique().all())
@@ -76,11 +81,11 @@ def infer_contract(frame: pl.DataFrame, *, roles: Roles, kinds: Mapping[str, Kin
     )
 
 
-def _rule(column: pl.Series, kind: Kind, rows: int) -> ColumnRule:
+def _rule(column: pl.Series, kind: Kind, rows: int, *, is_bounded: bool) -> ColumnRule:
     present = column.fill_nan(None).drop_nulls() if column.dtype.is_float() else column.drop_nulls()
     share = 1 - len(present) / rows if rows else 1.0
-    low, high = _range(present) if kind.is_numeric else (None, None)
-    categories, new_share = _categories(present) if kind is Kind.CATEGORY else (None, None)
+    low, high = _range(present) if kind.is_numeric and is_bounded else (None, None)
+    categories, new_share = _categories(present) if kind is Kind.CATEGORY and is_bounded else (None, None)
     return ColumnRule(
         kind=kind,
         required=True,
@@ -91,6 +96,11 @@ def _rule(column: pl.Series, kind: Kind, rows: int) -> ColumnRule:
         categories=categories,
         max_new_category_share=new_share,
     )
+
+
+def _is_counter(column: pl.Series) -> bool:
+    """Say whether the values only ever grow, as serial numbers and timestamps do: later ones have no bound."""
+    return column.dtype.is_integer() and len(column) > 1 and column.is_sorted() and column.n_unique() == len(column)
 
 
 def _range(present: pl.Series) -> tuple[float | None, float | None]:

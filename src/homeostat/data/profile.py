@@ -149,7 +149,8 @@ def inner_edges(ordered: Floats) -> Floats:
         return np.empty(0)
     ranks = (np.arange(1, BINS) * len(ordered)) // BINS
     edges = np.unique(ordered[np.maximum(ranks - 1, 0)])
-    return edges[edges < ordered[-1]]
+    kept: Floats = edges[edges < ordered[-1]]
+    return kept
 
 
 def bin_counts(values: Floats, edges: Floats) -> npt.NDArray[np.int64]:

@@ -13,7 +13,7 @@ def run(frame: pl.DataFrame, contract: Contract, context: Context) -> list[Viola
         if rule.categories is None:
             continue
         known = pl.Series(rule.categories, strict=False).cast(cast.values.dtype, strict=False).drop_nulls()
-        is_new = ~cast.values.is_in(known).fill_null(value=True)
+        is_new = ~cast.values.is_in(known.implode()).fill_null(value=True)
         share = int(is_new.sum()) / max(1, len(is_new) - cast.values.null_count())
         limit = rule.max_new_category_share or 0.0
         if share > limit:
