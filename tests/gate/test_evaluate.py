@@ -1,4 +1,4 @@
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -224,3 +224,19 @@ def test_rows_as_json_are_what_a_client_could_send():
         {"at": "2024-06-01T00:00:00+00:00", "x": 1.5, "c": "a"},
         {"at": "2024-06-01T01:00:00+00:00", "x": None, "c": None},
     ]
+
+
+def test_champion_answers_in_a_child_process_unless_told_otherwise(case, tmp_path):
+    from sklearn.dummy import DummyClassifier
+
+    from homeostat.train.package import write_package
+
+    champion = case.champion()
+    model = DummyClassifier(strategy="prior").fit(np.zeros((4, 1)), ["no", "no", "no", "yes"])
+    write_package(model, tmp_path / "package", signature=case.signature, example=case.test, now=NOW)
+    case.blobs.put_tree("models/shop/4", tmp_path / "package")
+    report = case(champion=replace(champion, version=4, location="models/shop/4"))
+    compared = result(report, "beats_champion")
+    share = (case.world.y == "yes").mean()
+    assert compared.details["champion"] == pytest.approx(-share * np.log(0.25) - (1 - share) * np.log(0.75))
+    assert report.passed

@@ -108,7 +108,7 @@ def _in_child(settings: TrainSettings, root: Path, workdir: Path) -> Predict:
     from homeostat.train.jobs import predict_in_child
 
     def ask(package: Path, frame: pl.DataFrame) -> Predictions:
-        return predict_in_child(package, frame, settings=settings, root=root, workdir=workdir)
+        return predict_in_child(package, frame, settings=settings, root=root, workdir=workdir / "champion")
 
     return ask
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _SIGNS = {"<=": "≤", ">=": "≥", "<": "<", "==": "="}
-_MARKDOWN = re.compile(r"([\\`*_\[\]<>|#&~])")
+_MARKDOWN = re.compile(r"([\\`*\[\]<>|&~]|(?<!\w)_|_(?!\w))")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

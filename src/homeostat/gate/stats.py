@@ -20,7 +20,7 @@ Array: TypeAlias = npt.NDArray[Any]
 Floats: TypeAlias = npt.NDArray[np.float64]
 Transform: TypeAlias = Callable[[Floats], Floats]
 
-_MOST_DRAWS = 50_000  # blocks drawn per resample; longer blocks are used above
+_MOST_DRAWS = 10_000  # blocks drawn per resample; with more rows, blocks get longer, which is as valid and costs less
 _CHUNK = 1_000_000
 _NORMAL = NormalDist()
 
@@ -111,7 +111,7 @@ def difference_interval(
 
     Rows are resampled in pairs, so that what makes a row hard for both cancels. `transform` is applied to each mean first (a square root:
     the difference of two RMSE). `block`: rows drawn together, see `block_length`. NaN in, NaN out. 1,000 resamples of 50,000 rows take
-    about 0.4 s.
+    about 0.1 s.
     """
     _need_rows(len(candidate))
     columns = [candidate] if champion is None else [candidate, champion]
@@ -239,7 +239,7 @@ def calibration_interval(
     told = np.sqrt(np.bincount(which, weights=probabilities * (1 - probabilities)).clip(0.0))
     consistent = np.abs(rng.normal(0.0, 1.0, (resamples, n_bins)) * told).sum(axis=1) / n
     if estimate <= max(np.quantile(noises, 1 - tail), np.quantile(consistent, 1 - tail)):
-        low = 0.0
+        low, high = 0.0, max(high, estimate)
     return Interval(
         estimate=estimate,
         low=float(np.clip(low, 0.0, 1.0)),

@@ -71,3 +71,36 @@ def test_multiclass_is_judged_with_integer_classes(world):
         answers = Predictions(labels=p.argmax(axis=1), scores=p, classes=(0, 1, 2))
         evidence = Evidence(task=Task.MULTICLASS, signature=signature, test=w.frame, y=y, candidate=answers)
         assert judge(evidence).passed is expected
+
+
+def test_ranking_decides_where_a_few_wrong_answers_make_the_loss_uncertain(world, scores):
+    w = world(n=1000)
+    p = w.p.copy()
+    wrong = np.flatnonzero(w.y == "yes")[:4]
+    p[wrong] = 1e-9
+    result = judge(w.binary(scores(p)), confidence=0.999)
+    assert result.value < 0 < result.interval.high
+    assert result.passed
+    assert "ranking" in result.reason
+
+
+def test_correlation_decides_for_numbers_with_a_few_wild_ones(world):
+    w = world(n=1000)
+    answers = w.mean.copy()
+    answers[:5] += 600
+    result = judge(w.regression(answers), confidence=0.99)
+    assert result.value < 0 < result.interval.high
+    assert result.passed
+
+
+def test_model_of_noise_among_few_rows_seldom_passes_by_its_ranking(world):
+    passed = 0
+    for seed in range(150):
+        w = world(n=60, seed=seed)
+        passed += judge(w.regression(np.median(w.price) + w.rng.normal(0, 0.5, w.n))).passed
+    assert passed <= 9
+
+
+def test_model_whose_probabilities_are_worse_than_a_constant_fails_however_it_ranks(world, scores):
+    w = world()
+    assert not judge(w.binary(scores(np.where(w.p > 0.5, 1 - 1e-12, 1e-12)))).passed

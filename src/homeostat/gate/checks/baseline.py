@@ -1,12 +1,18 @@
 """The candidate beats a model that has learned nothing: the shares of the classes, the median, or (for RMSE and R²) the mean.
 
-Without it a useless first model would pass, having no champion to lose against. The constant comes from the training target where it is
+Without it a useless first model would pass, having no champion to lose against. It must do better than the constant on the test rows, and
+that must not be chance: either the interval of the difference shows it, or that of the ranking (ROC AUC above 0.5; a correlation above 0),
+which needs fewer rows where a few sure and wrong answers make the loss uncertain. The constant comes from the training target where it is
 known, otherwise from the test rows themselves, which is a little harder to beat.
 """
 
+from dataclasses import replace
+
 import numpy as np
+import numpy.typing as npt
 
 from homeostat.core.columns import Task
+from homeostat.core.errors import NotEnoughData
 from homeostat.gate import compare, stats
 from homeostat.gate.check import Check, Result
 from homeostat.gate.evidence import Evidence
@@ -24,25 +30,60 @@ def run(evidence: Evidence, settings: GateSettings) -> list[Result]:
     if evidence.task is not Task.REGRESSION and evidence.candidate.scores is None:
         metric = "balanced_accuracy"
         interval = _balanced_difference(evidence, rng=rng, confidence=confidence)
+        ranking = None
     else:
         nothing = constant(evidence, metric)
         interval = compare.difference(evidence.y, evidence.candidate, nothing, metric, rng=rng, confidence=confidence)
+        is_open = interval.estimate < 0 <= interval.high
+        ranking = _ranking(evidence, rng=rng, confidence=confidence) if is_open else None
+    return [_judge(metric, interval, ranking, confidence)]
+
+
+def _judge(metric: str, interval: Interval, ranking: Interval | None, confidence: float) -> Result:
     percent = f"{100 * confidence:g} %"
-    passed = interval.high < 0
-    return [
-        Result(
-            check=NAME,
-            subject=metric,
-            passed=passed,
-            value=interval.estimate,
-            limit=0.0,
-            wanted="<",
-            interval=interval,
-            reason=f"beats a constant prediction in {metric} ({percent} sure)"
-            if passed
-            else f"not shown to beat a constant prediction in {metric} ({percent}): the model has learned nothing that holds on later rows",
-        )
-    ]
+    by_rank = ranking is not None and ranking.low > 0
+    if interval.high < 0:
+        reason = f"beats a constant prediction in {metric} ({percent} sure)"
+    elif by_rank:
+        reason = f"beats a constant prediction in {metric}, and its ranking is better than chance ({percent} sure)"
+    elif interval.estimate < 0:
+        reason = f"better than a constant prediction in {metric}, but no more than chance could do ({percent})"
+    else:
+        reason = f"no better than a constant prediction in {metric}: it has learned nothing that holds on later rows"
+    return Result(
+        check=NAME,
+        subject=metric,
+        passed=interval.high < 0 or by_rank,
+        value=interval.estimate,
+        limit=0.0,
+        wanted="<",
+        interval=interval,
+        reason=reason,
+        details={} if ranking is None else {"ranking_above_chance_by_at_least": ranking.low},
+    )
+
+
+def _ranking(evidence: Evidence, *, rng: np.random.Generator, confidence: float) -> Interval | None:
+    """How far the ranking is above that of chance; None where it cannot be told."""
+    try:
+        if evidence.task is Task.REGRESSION:
+            return _correlation(evidence, rng=rng, confidence=confidence)
+        loss = compare.loss_interval(evidence.y, evidence.candidate, "roc_auc", rng=rng, confidence=confidence)
+    except NotEnoughData:
+        return None
+    return replace(loss, estimate=0.5 - loss.estimate, low=0.5 - loss.high, high=0.5 - loss.low)
+
+
+def _correlation(evidence: Evidence, *, rng: np.random.Generator, confidence: float) -> Interval:
+    answers, truth = numbers(evidence.candidate.labels), numbers(evidence.y)
+
+    def correlation(rows: npt.NDArray[np.intp]) -> float:
+        a, b = answers[rows] - answers[rows].mean(), truth[rows] - truth[rows].mean()
+        size = float(np.sqrt((a @ a) * (b @ b)))
+        return float(a @ b) / size if size > 0 else float("nan")
+
+    block = stats.block_length((answers - answers.mean()) * (truth - truth.mean()))
+    return stats.statistic_interval(correlation, len(truth), rng=rng, confidence=confidence, resamples=500, block=block)
 
 
 def constant(evidence: Evidence, metric: str) -> Predictions:

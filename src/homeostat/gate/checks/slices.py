@@ -117,12 +117,9 @@ def _judge(name: str, metric: str, gaps: list[_Gap], skipped: list[dict[str, obj
         )
     bad = [gap for gap in gaps if not gap.worst[1].low <= rule.max_gap]
     than, interval = gaps[0].worst
-    sure = "at least " if bad else ""
-    amount = interval.low if bad else interval.estimate
-    reason = (
-        f"worst segment '{gaps[0].segment}' ({gaps[0].rows} rows): {metric} worse than {than} by {sure}{amount:.3g}, "
-        f"allowed {rule.max_gap:.3g}{left_out}"
-    )
+    amount = f"by at least {interval.low:.3g}" if bad else f"by {interval.estimate:.3g}"
+    worse = f"worse than {than} {amount}" if bad or interval.estimate > 0 else f"no worse than {than}"
+    reason = f"worst segment '{gaps[0].segment}' ({gaps[0].rows} rows): {metric} {worse}, allowed {rule.max_gap:.3g}{left_out}"
     if len(bad) > 1:
         reason += f"; {len(bad)} of {len(gaps)} segments fail"
     return Result(
