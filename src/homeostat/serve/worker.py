@@ -1,0 +1,146 @@
+"""One serving process: an ASGI application on a port that any number of such processes share, stopped without dropping a request."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from homeostat.core.errors import InvalidInput, Unreachable
+
+log = logging.getLogger(__name__)
+_THREADS = "/proc/self/task"
+
+
+def run_worker(
+    app: Any,
+    *,
+    host: str,
+    port: int,
+    stop: threading.Event | None = None,
+    drain_s: float = 5.0,
+    on_ready: Callable[[int], None] | None = None,
+) -> bool:
+    """Serve until SIGTERM, SIGINT (in the main thread) or `stop`; return whether every request under way was answered.
+
+    After the signal no connection is taken, and requests under way have `drain_s` to end. Where this returns False, a handler still
+    hangs in a thread: only `os._exit` ends the process then. Port 0 takes a free one; `on_ready` is called with the port once it
+    listens. Raises InvalidInput for a host that has no address here, Unreachable where the port is taken.
+    """
+    with _reserved(host, port) as (address, bound):
+        return asyncio.run(_serve(app, address, bound, stop=stop, drain_s=drain_s, on_ready=on_ready))
+
+
+@contextlib.contextmanager
+def _reserved(host: str, port: int) -> Iterator[tuple[str, int]]:
+    """Yield the address as digits and the port, bound but not listening, so that errors come early and port 0 gets a number."""
+    try:
+        family, kind, _, _, where = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
+    except (socket.gaierror, UnicodeError, OverflowError) as error:
+        raise InvalidInput(
+            f"'{host}' port {port} is no address: {error}", hint="set serve.host to 127.0.0.1"
+        ) from error
+    with socket.socket(family, kind) as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        try:
+            holder.bind(where)
+        except (OSError, OverflowError) as error:
+            raise Unreachable(
+                f"cannot listen on {host} port {port}: {error}", hint="set serve.host and serve.port to free ones"
+            ) from error
+        address, bound, *_ = holder.getsockname()
+        yield address, bound
+
+
+async def _serve(
+    app: Any,
+    address: str,
+    port: int,
+    *,
+    stop: threading.Event | None,
+    drain_s: float,
+    on_ready: Callable[[int], None] | None,
+) -> bool:
+    from granian.constants import Interfaces
+    from granian.server.embed import Server
+
+    before = _native_threads()
+    # log_enabled=False also keeps quiet that the embedded server is young; errors of handlers are logged at our border
+    server = Server(app, address=address, port=port, interface=Interfaces.ASGINL, log_enabled=False, websockets=False)
+    serving = asyncio.create_task(server.serve())
+    await _listening(address, port, serving)
+    runtime = _native_threads() - before
+    if on_ready is not None:
+        on_ready(port)
+    wanted = asyncio.create_task(_stop_wanted(stop))
+    await asyncio.wait({serving, wanted}, return_when=asyncio.FIRST_COMPLETED)
+    wanted.cancel()
+    server.stop()  # type: ignore[no-untyped-call]
+    done, _ = await asyncio.wait({serving}, timeout=drain_s)
+    if not done:
+        log.warning("serve.drain_timed_out", extra={"port": port, "seconds": drain_s})
+        serving.cancel()
+        await asyncio.wait({serving}, timeout=1.0)
+        return False
+    serving.result()
+    await _gone(runtime)
+    return True
+
+
+async def _listening(address: str, port: int, serving: "asyncio.Task[None]") -> None:
+    """Wait until this process itself listens (others may share the port)."""
+    import psutil
+
+    process = psutil.Process()
+    while True:
+        if serving.done():
+            error = serving.exception()
+            told = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise Unreachable(f"cannot listen on {address} port {port}: {told}") from error
+        ports = [each.laddr.port for each in process.net_connections("tcp") if each.status == psutil.CONN_LISTEN]
+        if port in ports:
+            return
+        await asyncio.sleep(0.005)
+
+
+async def _stop_wanted(stop: threading.Event | None) -> None:
+    """Return when a signal comes (the main thread gets them) or the event is set."""
+    loop = asyncio.get_running_loop()
+    wanted = asyncio.Event()
+    signals = (signal.SIGTERM, signal.SIGINT) if threading.current_thread() is threading.main_thread() else ()
+    for number in signals:
+        loop.add_signal_handler(number, wanted.set)
+
+    def watch(event: threading.Event) -> None:
+        event.wait()
+        with contextlib.suppress(RuntimeError):  # the loop is closed: it was a signal
+            loop.call_soon_threadsafe(wanted.set)
+
+    if stop is not None:
+        threading.Thread(target=watch, args=(stop,), name="homeostat-stop", daemon=True).start()
+    try:
+        await wanted.wait()
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+
+
+def _native_threads() -> set[str]:
+    """Return the ids of this process's threads; empty where the system does not tell."""
+    try:
+        return set(os.listdir(_THREADS))  # noqa: PTH208 - ids, not files
+    except OSError:
+        return set()
+
+
+async def _gone(threads: set[str]) -> None:
+    """Wait, at most two seconds, for threads of the server's runtime: one that outlives the interpreter aborts the process."""
+    for _ in range(1000):
+        if not threads & _native_threads():
+            return
+        await asyncio.sleep(0.002)
