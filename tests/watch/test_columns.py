@@ -1,15 +1,14 @@
 from datetime import UTC, datetime
 
-import msgspec
-import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from homeostat.core.columns import Kind
-from homeostat.watch.columns import SAMPLE, ColumnProfile, profile_column, read_column
-from homeostat.watch.sample import Categories, Numbers
+from homeostat.data.profile import profile
+from homeostat.watch.columns import read_column, reference_sample
+from homeostat.watch.methods import METHODS, chosen, sample_kind
 
 
 @pytest.mark.parametrize(
@@ -33,34 +32,21 @@ def test_whatever_comes_is_read_as_the_kind_and_counted(series, kind, null, spoi
     assert (int(read.null.sum()), int(read.spoilt.sum())) == (null, spoilt)
 
 
-def test_a_large_column_is_kept_as_a_sample_that_has_its_distribution():
-    values = np.random.default_rng(0).lognormal(size=50_000)
-    profile = profile_column(pl.Series(values), Kind.FLOAT)
-    assert len(profile.sample) == SAMPLE
-    assert (profile.sample[0], profile.sample[-1]) == (values.min(), values.max())
-    assert np.median(profile.sample) == pytest.approx(np.median(values), rel=0.01)
-    assert sum(profile.counts) == 50_000
+VALUES = st.lists(st.none() | st.floats(), max_size=30).map(lambda v: pl.Series("v", v, dtype=pl.Float64))
+WORDS = st.lists(st.none() | st.text(max_size=3), max_size=30).map(lambda v: pl.Series("v", v, dtype=pl.String))
 
 
-def test_many_categories_are_kept_as_the_most_frequent_and_the_rest():
-    words = [f"w{i}" for i in range(3_000)] + ["often"] * 10
-    profile = profile_column(pl.Series(words), Kind.CATEGORY)
-    assert len(profile.categories) == 1_000
-    assert (profile.categories["often"], profile.other, profile.once) == (10, 2_001, 3_000)
-
-
-@given(
-    st.lists(st.none() | st.floats(), max_size=30).map(lambda v: pl.Series(v, dtype=pl.Float64)),
-    st.lists(st.none() | st.text(max_size=3), max_size=30).map(lambda v: pl.Series(v, dtype=pl.String)),
-)
-def test_profiles_survive_json(values, words):
-    for series, kind in ((values, Kind.FLOAT), (words, Kind.CATEGORY)):
-        profile = profile_column(series, kind)
-        again = msgspec.json.decode(msgspec.json.encode(profile), type=ColumnProfile)
-        assert again == profile
-        assert isinstance(again.to_sample(), Numbers if kind is Kind.FLOAT else Categories)
-        assert profile.rows == len(series)
+@given(st.tuples(VALUES, st.just(Kind.FLOAT)) | st.tuples(WORDS, st.just(Kind.CATEGORY)))
+def test_rows_measured_against_their_own_profile_have_not_moved(column):
+    series, kind = column
+    reference = reference_sample(profile(series.to_frame(), {"v": kind}).columns["v"])
+    current = read_column(series, kind).to_sample(reference)
+    assert len(current) == len(reference)
+    for method in chosen(sample_kind(kind), [*METHODS]):
+        assert method.measure(reference, current).effect == pytest.approx(0.0, abs=1e-6)
 
 
 def test_text_and_dates_are_not_measured():
-    assert profile_column(pl.Series(["a b c"]), Kind.TEXT).to_sample() is None
+    assert reference_sample(profile(pl.DataFrame({"v": ["a b c"]}), {"v": Kind.TEXT}).columns["v"]) is None
+    moment = pl.DataFrame({"v": [datetime(2013, 1, 1, tzinfo=UTC)]})
+    assert reference_sample(profile(moment, {"v": Kind.DATETIME}).columns["v"]) is None

@@ -2,13 +2,14 @@ import polars as pl
 import pytest
 
 from homeostat.core.columns import Kind
-from homeostat.watch.columns import profile_column, read_column
+from homeostat.data.profile import profile
+from homeostat.watch.columns import read_column
 from homeostat.watch.quality import check_quality, exceeds
 from homeostat.watch.settings import WatchSettings
 
 
 def quality(reference: list, current: list | None, kind: Kind = Kind.FLOAT, **options):
-    profiles = {"v": profile_column(pl.Series(reference), kind)}
+    profiles = profile(pl.DataFrame({"v": reference}), {"v": kind}).columns
     reads = {"v": None if current is None else read_column(pl.Series(current), kind)}
     rows = options.pop("rows", 100 if current is None else len(current))
     return check_quality(reads, profiles, rows=rows, settings=WatchSettings(), **options)

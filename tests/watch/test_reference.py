@@ -58,7 +58,7 @@ def test_a_model_without_probabilities_is_watched_by_accuracy():
     frame = rows(300, 0)
     labels = Predictions(labels=answers(frame).labels, classes=("no", "yes"))
     made = build_reference(frame, truth(frame, 0), labels, kinds=KINDS, task=Task.BINARY, version=1)
-    assert (made.metric, list(made.answers)) == ("accuracy", ["prediction"])
+    assert (made.metric, list(made.answers.columns)) == ("accuracy", ["prediction"])
 
 
 def test_no_held_out_rows_leave_no_performance():
@@ -73,3 +73,9 @@ def test_what_is_watched_of_answers_follows_the_task():
     scores = np.array([[0.2, 0.3, 0.5]])
     many = answer_columns(Predictions(labels=np.array([7]), scores=scores, classes=(5, 6, 7)), Task.MULTICLASS)
     assert {name: series.to_list() for name, (series, _) in many.items()} == {"score": [0.5], "prediction": ["7"]}
+
+
+def test_held_out_rows_of_other_kinds_are_refused():
+    frame = rows(100, 0)
+    with pytest.raises(InvalidInput, match="not of the kinds"):
+        build_reference(frame, truth(frame, 0), answers(frame), kinds={"c": Kind.FLOAT}, task=Task.BINARY, version=1)

@@ -1,58 +1,37 @@
 """Reading one column of a window: its distribution, and which of its rows do not belong there."""
 
 from dataclasses import dataclass
+from typing import assert_never
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from homeostat.core.columns import Kind
+from homeostat.data.profile import CategoryProfile, ColumnProfile, NumberProfile, TextProfile, TimeProfile
 from homeostat.watch.methods import sample_kind
 from homeostat.watch.sample import Categories, ColumnSample, Numbers, numbers
-
-SAMPLE = 2_000
-MOST_CATEGORIES = 1_000
 
 Mask = npt.NDArray[np.bool_]
 
 
-class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True):
-    """What the reference keeps of a column, of constant size.
-
-    `sample`: at most 2,000 evenly spaced order statistics of the finite values. `categories`: the 1,000 most frequent, `other`: how many
-    rows have another one, `once`: how many values were seen a single time. `spoilt`: rows whose value was not finite.
-    """
-
-    kind: Kind
-    rows: int
-    nulls: int
-    spoilt: int = 0
-    mean: float = 0.0
-    sd: float = 0.0
-    sample: list[float] = []
-    edges: list[float] = []
-    counts: list[int] = []
-    categories: dict[str, int] = {}
-    other: int = 0
-    once: int = 0
-
-    def to_sample(self) -> ColumnSample | None:
-        """Return what the methods measure against, None for kinds that are not measured."""
-        match sample_kind(self.kind):
-            case "number":
-                return Numbers(
-                    values=np.array(self.sample, dtype=np.float64),
-                    edges=np.array(self.edges, dtype=np.float64),
-                    counts=np.array(self.counts, dtype=np.float64),
-                    mean=self.mean,
-                    sd=self.sd,
-                    represents=self.rows - self.nulls - self.spoilt,
-                )
-            case "category":
-                return Categories(counts=self.categories, other=self.other)
-            case _:
-                return None
+def reference_sample(profile: ColumnProfile) -> ColumnSample | None:
+    """Return what the methods measure against, None for kinds that are not measured."""
+    match profile:
+        case NumberProfile():
+            return Numbers(
+                values=np.array(profile.sample, dtype=np.float64),
+                edges=np.array(profile.edges, dtype=np.float64),
+                counts=np.array(profile.counts, dtype=np.float64),
+                mean=profile.mean or 0.0,
+                sd=profile.sd or 0.0,
+            )
+        case CategoryProfile():
+            return Categories(counts=profile.counts, other=profile.other)
+        case TimeProfile() | TextProfile():
+            return None
+        case _:
+            assert_never(profile)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -97,37 +76,6 @@ def read_column(series: pl.Series, kind: Kind) -> ColumnRead:
         case _:
             is_other = kind is Kind.DATETIME and series.dtype not in (pl.Datetime, pl.Date, pl.String, pl.Null)
             return ColumnRead(kind=kind, null=null, spoilt=np.full(len(series), is_other) & ~null)
-
-
-def profile_column(series: pl.Series, kind: Kind) -> ColumnProfile:
-    """Return what the reference keeps of a column."""
-    read = read_column(series, kind)
-    rows, nulls, spoilt = len(series), int(read.null.sum()), int(read.spoilt.sum())
-    sample = read.to_sample(None)
-    if isinstance(sample, Numbers):
-        step = np.linspace(0, len(sample) - 1, min(SAMPLE, len(sample))).round().astype(np.intp)
-        return ColumnProfile(
-            kind=kind,
-            rows=rows,
-            nulls=nulls,
-            spoilt=spoilt,
-            mean=sample.mean,
-            sd=sample.sd,
-            sample=sample.values[step].tolist(),
-            edges=sample.edges.tolist(),
-            counts=[int(count) for count in sample.counts],
-        )
-    if isinstance(sample, Categories):
-        ranked = sorted(sample.counts.items(), key=lambda item: (-item[1], item[0]))
-        return ColumnProfile(
-            kind=kind,
-            rows=rows,
-            nulls=nulls,
-            categories=dict(ranked[:MOST_CATEGORIES]),
-            other=sum(count for _, count in ranked[MOST_CATEGORIES:]),
-            once=sum(count == 1 for count in sample.counts.values()),
-        )
-    return ColumnProfile(kind=kind, rows=rows, nulls=nulls, spoilt=spoilt)
 
 
 def _to_float(series: pl.Series) -> pl.Series:

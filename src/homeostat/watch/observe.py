@@ -8,8 +8,9 @@ import numpy.typing as npt
 import polars as pl
 
 from homeostat.core.errors import InvalidInput
+from homeostat.data.profile import ColumnProfile
 from homeostat.track.predictions import Predictions
-from homeostat.watch.columns import ColumnProfile, ColumnRead, Mask, read_column
+from homeostat.watch.columns import ColumnRead, Mask, read_column, reference_sample
 from homeostat.watch.methods import chosen, sample_kind
 from homeostat.watch.performance import compare, measure_performance
 from homeostat.watch.quality import check_quality
@@ -41,14 +42,14 @@ def observe(
     """
     _same_length(features, predictions, y, labelled)
     is_answer = _finite(predictions)
-    reads = {name: _read(features, name, profile) for name, profile in reference.columns.items()}
+    reads = {name: _read(features, name, profile) for name, profile in reference.features.columns.items()}
     answers = {
         name: read_column(series, kind) for name, (series, kind) in answer_columns(predictions, reference.task).items()
     }
     spoilt = int((~is_answer).sum())
     quality = check_quality(
         reads,
-        reference.columns,
+        reference.features.columns,
         rows=features.height,
         settings=settings,
         answers=features.height + errors,
@@ -69,8 +70,8 @@ def observe(
     return judge(
         performance=performance,
         decay=compare(performance, reference.performance, settings=settings),
-        columns=measure_columns(reads, reference.columns, settings=settings.drift),
-        predictions=measure_columns(answers, reference.answers, settings=settings.drift),
+        columns=measure_columns(reads, reference.features.columns, settings=settings.drift),
+        predictions=measure_columns(answers, reference.answers.columns, settings=settings.drift),
         quality=quality,
         settings=settings,
         labels_come=labels_come,
@@ -85,7 +86,7 @@ def measure_columns(
     """Return what each method found in each column that is there and can be measured."""
     found = []
     for name, profile in profiles.items():
-        read, kind, reference = columns.get(name), sample_kind(profile.kind), profile.to_sample()
+        read, kind, reference = columns.get(name), sample_kind(profile.kind), reference_sample(profile)
         current = None if read is None else read.to_sample(reference)
         if kind is None or reference is None or current is None:
             continue
@@ -111,7 +112,7 @@ def _finite(predictions: Predictions) -> Mask:
 
 
 def _surprises(features: pl.DataFrame, reference: Reference) -> list[str]:
-    extra = [name for name in features.columns if name not in reference.columns]
+    extra = [name for name in features.columns if name not in reference.features.columns]
     return [f"columns the reference does not have: {', '.join(extra[:5])}"] if extra else []
 
 

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 import msgspec
 import numpy as np
 
-from homeostat.watch.columns import ColumnProfile, ColumnRead, Mask
+from homeostat.data.profile import CategoryProfile, ColumnProfile, NumberProfile
+from homeostat.watch.columns import ColumnRead, Mask
+from homeostat.watch.sample import Floats
 from homeostat.watch.settings import WatchSettings
 
 FAR = 10.0  # spans of the reference outside its range: a sensor's error value, not a trend
@@ -119,25 +121,26 @@ def _problem(column: str, rule: str, *, count: int, rows: int, expected: float, 
 
 def _rules(read: ColumnRead, profile: ColumnProfile) -> list[tuple[str, Mask, float, str]]:
     """Return (rule, rows that break it, share to be expected, words)."""
-    total = max(1, profile.rows)
-    rules = [
-        ("null", read.null, profile.nulls / total, "is null"),
-        (
-            "kind",
-            read.spoilt,
-            profile.spoilt / total,
-            f"is not a finite {profile.kind.value}" if read.values is not None else "has another type",
-        ),
-    ]
-    if read.values is not None and len(profile.sample) > 1 and profile.sample[-1] > profile.sample[0]:
-        low, high = profile.sample[0], profile.sample[-1]
-        reach = FAR * (high / 2 - low / 2) * 2 if high - low < np.finfo(np.float64).max / FAR else np.inf
-        with np.errstate(invalid="ignore"):
-            outside = ((read.values < low - reach) | (read.values > high + reach)) & ~read.spoilt
-        rules.append(("range", outside, 0.0, f"lies far outside [{low:.4g}, {high:.4g}]"))
-    if read.words is not None and profile.categories and not profile.other:
-        seen = sum(profile.categories.values())
-        unseen = ~read.words.is_in(list(profile.categories)).fill_null(value=True).to_numpy()
+    total = max(1, profile.count)
+    nulls, spoilt, words = profile.nulls, 0, "has another type"
+    if isinstance(profile, NumberProfile):
+        nulls, spoilt, words = nulls + profile.nans, profile.infinite, f"is not a finite {profile.kind.value}"
+    rules = [("null", read.null, nulls / total, "is null"), ("kind", read.spoilt, spoilt / total, words)]
+    if isinstance(profile, NumberProfile) and read.values is not None:
+        rules += _range(read, read.values, profile)
+    if isinstance(profile, CategoryProfile) and read.words is not None and profile.counts and not profile.other:
+        unseen = ~read.words.is_in(list(profile.counts)).fill_null(value=True).to_numpy()
         # I. J. Good (1953), "The population frequencies of species", Biometrika 40: the share of values seen once estimates that of new ones
-        rules.append(("category", unseen, profile.once / seen, "holds categories never seen before"))
+        once = sum(count == 1 for count in profile.counts.values())
+        rules.append(("category", unseen, once / sum(profile.counts.values()), "holds categories never seen before"))
     return rules
+
+
+def _range(read: ColumnRead, values: Floats, profile: NumberProfile) -> list[tuple[str, Mask, float, str]]:
+    low, high = profile.min, profile.max
+    if low is None or high is None or low == high or high - low > np.finfo(np.float64).max / (2 * FAR):
+        return []
+    reach = FAR * (high - low)
+    with np.errstate(invalid="ignore"):
+        outside = ((values < low - reach) | (values > high + reach)) & ~read.spoilt
+    return [("range", outside, 0.0, f"lies far outside [{low:.4g}, {high:.4g}]")]

@@ -11,15 +11,15 @@ import polars as pl
 from homeostat.core.columns import Column, Kind, Signature, Task
 from homeostat.core.errors import InvalidInput
 from homeostat.core.ports import Json, Transaction
+from homeostat.data.profile import Profile, profile
 from homeostat.track.predictions import Predictions
-from homeostat.watch.columns import ColumnProfile, profile_column
 from homeostat.watch.performance import ReferencePerformance, chosen_metric, reference_performance
 
 Array = npt.NDArray[Any]
 
 
 class Reference(msgspec.Struct, frozen=True, kw_only=True):
-    """The held-out rows of a version as profiles: `columns` of its features, `answers` of what it said; and how well it did there.
+    """The held-out rows of a version as profiles: of its `features`, and of its `answers`; and how well it did there.
 
     `performance` is None where nothing could be measured (no rows, a metric that is not defined on them).
     """
@@ -28,15 +28,15 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
     task: Task
     metric: str
     rows: int
-    columns: dict[str, ColumnProfile]
-    answers: dict[str, ColumnProfile]
+    features: Profile
+    answers: Profile
     classes: list[Any] = []
     performance: ReferencePerformance | None = None
 
     @property
     def signature(self) -> Signature:
         """Return what the version takes and answers (the target's name is not kept)."""
-        columns = tuple(Column(name=name, kind=profile.kind) for name, profile in self.columns.items())
+        columns = tuple(Column(name=name, kind=column.kind) for name, column in self.features.columns.items())
         return Signature(task=self.task, columns=columns, target="", classes=tuple(self.classes))
 
     def to_json(self) -> Json:
@@ -80,15 +80,24 @@ def build_reference(
             f"{test_frame.height} held-out rows, {len(y)} true values and {len(predictions)} predictions",
             hint="give one of each for every row",
         )
+    answers = answer_columns(predictions, task)
+    try:
+        features = profile(test_frame, kinds)
+    except pl.exceptions.PolarsError as error:
+        raise InvalidInput(
+            f"the held-out rows are not of the kinds of the signature: {error}",
+            hint="conform them to these kinds first",
+        ) from error
     return Reference(
         version=version,
         task=task,
         metric=name,
         rows=len(y),
-        columns={column: profile_column(test_frame[column], kind) for column, kind in kinds.items()},
-        answers={
-            name: profile_column(series, kind) for name, (series, kind) in answer_columns(predictions, task).items()
-        },
+        features=features,
+        answers=profile(
+            pl.DataFrame([series for series, _ in answers.values()]),
+            {column: kind for column, (_, kind) in answers.items()},
+        ),
         classes=[as_plain(label) for label in predictions.classes],
         performance=reference_performance(y, predictions, metric=name),
     )

@@ -7,15 +7,17 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from homeostat.data.profile import bin_counts, inner_edges
+
 Floats: TypeAlias = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Numbers:
-    """A numeric column. `values` are finite and sorted, a sample of all where `represents` (its count of rows) is larger.
+    """A numeric column. `values` are finite and sorted, of the reference a sample.
 
-    `edges` (n_bins - 1,) are the inner bin edges, the reference's own for both sides; `counts` (n_bins,) are over all rows.
-    A value that equals an edge falls in the bin above it.
+    `edges` (n_bins - 1,) are the inner bin edges, the reference's own for both sides; `counts` (n_bins,) are over all rows. A value that
+    equals an edge falls in the bin below it.
     """
 
     values: Floats
@@ -23,7 +25,6 @@ class Numbers:
     counts: Floats
     mean: float
     sd: float
-    represents: int
 
     def __len__(self) -> int:
         return len(self.values)
@@ -47,19 +48,20 @@ class Categories:
 ColumnSample: TypeAlias = Numbers | Categories
 
 
-def numbers(values: Sequence[float] | npt.NDArray[Any], *, like: Numbers | None = None, bins: int = 20) -> Numbers:
-    """Return the sample of some numbers; NaN and infinities are left out.
+def numbers(values: Sequence[float] | npt.NDArray[Any], *, like: Numbers | None = None) -> Numbers:
+    """Return the sample of some numbers. NaN is left out; infinities count in the outer bins only.
 
-    `like` gives the bins (those of the reference). Without it, edges are the distinct quantiles of the values themselves.
+    `like` gives the bins (those of the reference). Without it, they hold about equally many of the values themselves.
 
     >>> numbers([3.0, 1.0, 2.0, float("nan")]).values.tolist()
     [1.0, 2.0, 3.0]
     """
     array = np.asarray(values, dtype=np.float64)
-    array = np.sort(array[np.isfinite(array)])
-    edges = like.edges if like is not None else quantile_edges(array, bins=bins)
-    mean, sd = mean_and_sd(array)
-    return Numbers(values=array, edges=edges, counts=bin_counts(array, edges), mean=mean, sd=sd, represents=len(array))
+    array = array[~np.isnan(array)]
+    finite = np.sort(array[np.isfinite(array)])
+    edges = like.edges if like is not None else inner_edges(finite)
+    mean, sd = mean_and_sd(finite)
+    return Numbers(values=finite, edges=edges, counts=bin_counts(array, edges).astype(np.float64), mean=mean, sd=sd)
 
 
 def mean_and_sd(values: Floats) -> tuple[float, float]:
@@ -72,21 +74,6 @@ def mean_and_sd(values: Floats) -> tuple[float, float]:
     sd = 0.0 if values[0] == values[-1] and np.all(values == values[0]) else float(scaled.std())
     biggest = np.finfo(np.float64).max
     return float(np.clip(mean * scale, -biggest, biggest)), min(sd * scale, biggest)
-
-
-def quantile_edges(values: Floats, *, bins: int = 20) -> Floats:
-    """Return the distinct inner quantiles of sorted values: at most `bins` - 1, none for a constant column."""
-    if not len(values):
-        return np.empty(0)
-    edges = np.unique(values[np.minimum((np.arange(1, bins) * len(values)) // bins, len(values) - 1)])
-    inner: Floats = edges[edges > values[0]]
-    return inner
-
-
-def bin_counts(values: Floats, edges: Floats) -> Floats:
-    """Return how many of the sorted `values` fall in each of len(edges) + 1 bins, closed on the left."""
-    cuts = np.searchsorted(values, edges, side="left")
-    return np.diff(np.concatenate([[0], cuts, [len(values)]])).astype(np.float64)
 
 
 def aligned_counts(reference: ColumnSample, current: ColumnSample) -> tuple[Floats, Floats]:
