@@ -1,0 +1,71 @@
+"""A server of one candidate, for a probe: `python -P -m homeostat.serve.probe_server PACKAGE PARENT REPORT_FD`.
+
+It is the real application on the real server; only its record forgets. Reports one JSON object to the descriptor: `port` and `load_s`, or
+`error`. Ends with its parent.
+"""
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from homeostat.core.errors import HomeostatError
+from homeostat.core.records import Json, Route
+from homeostat.serve.http import build_app
+from homeostat.serve.plane import Plane
+from homeostat.serve.settings import ServeSettings
+from homeostat.serve.worker import run_worker
+from homeostat.train.package import read_package
+
+MODEL = "candidate"
+
+
+class _Now:
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class _Forgets:
+    def write(self, kind: str, rows: Sequence[Json]) -> None:
+        """A probe's predictions are nobody's."""
+
+
+def main(package: Path, parent: int, report_fd: int) -> None:
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    start = time.perf_counter()
+    plane = Plane(lambda _model, _version: read_package(package), _Forgets(), _Now())
+    try:
+        plane.switch(Route(model=MODEL, generation=1, champion=1))
+    except HomeostatError as error:
+        _report(report_fd, {"error": error.message, "hint": error.hint})
+        return
+    load_s = time.perf_counter() - start
+    app = build_app(plane, record=_Forgets(), settings=ServeSettings(), clock=_Now())
+    run_worker(
+        app,
+        host="127.0.0.1",
+        port=0,
+        drain_s=0.5,
+        on_ready=lambda port: _report(report_fd, {"port": port, "load_s": load_s}),
+    )
+
+
+def _report(fd: int, value: Json) -> None:
+    with os.fdopen(fd, "w", encoding="utf-8") as pipe:
+        json.dump(value, pipe)
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.2)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    sys.stdout.flush()
+    os._exit(0)
