@@ -1,7 +1,7 @@
 """One storage type per kind of column, and what could not be brought into it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -38,7 +38,7 @@ class Cast:
 def conform(frame: pl.DataFrame, kinds: Mapping[str, Kind]) -> pl.DataFrame:
     """Return the frame with every column that has a kind in its type; other columns stay as they are.
 
-    Numbers may be texts, dates may be texts in one format (without a zone: UTC), whole fractions may be integers.
+    Numbers may be texts, dates may be texts in one format (without a zone: UTC), whole fractions may be integers; NaN becomes null.
     Raise InvalidInput that names column, rows (the first is 1) and values where one does not fit.
     """
     done = []
@@ -71,7 +71,7 @@ def misfit(column: pl.Series, kind: Kind, result: Cast) -> InvalidInput:
 def cast(column: pl.Series, kind: Kind) -> Cast:
     """Return the column in the type of its kind, with the rows that do not fit."""
     if column.dtype == DTYPES[kind]:
-        return Cast(values=column)
+        return Cast(values=column.fill_nan(None) if kind is Kind.FLOAT else column)
     if column.dtype == pl.Null:
         return Cast(values=column.cast(DTYPES[kind]))
     if column.dtype in (pl.Categorical, pl.Enum):
@@ -105,7 +105,8 @@ def _to_number(column: pl.Series, kind: Kind) -> Cast:
     elif not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
         return _none_fits(column, kind)
     if kind is Kind.FLOAT:
-        return _compared(column, column.cast(pl.Float64, strict=False))
+        floats = column.cast(pl.Float64, strict=False)
+        return replace(_compared(column, floats), values=floats.fill_nan(None))
     if column.dtype == pl.String:
         fractions = _whole(column.cast(pl.Float64, strict=False))
         return _compared(column, column.cast(pl.Int64, strict=False).fill_null(fractions))

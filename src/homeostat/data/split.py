@@ -8,7 +8,7 @@ import polars as pl
 from homeostat.core.columns import Roles
 from homeostat.core.errors import InvalidInput, NotEnoughData
 
-_MIN_CLASS_ROWS = 20
+_MIN_ROWS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -110,6 +110,9 @@ def _says_target(feature: pl.Series, target: pl.Series) -> bool:
         return True
     pairs = pl.DataFrame({"f": feature, "t": target}).drop_nulls()
     values = pairs["t"].n_unique()
-    if values < 2 or pairs.height < max(_MIN_CLASS_ROWS, 2 * values) or pairs["f"].n_unique() != values:
+    if values < 2 or pairs.height < _MIN_ROWS or pairs["f"].n_unique() != values or pairs.n_unique() != values:
         return False
-    return pairs.n_unique() == values
+    if pairs.height >= 2 * values:
+        return True
+    ordered = pairs.sort("t")["f"]  # where no value repeats, any column goes one to one: look for the same order
+    return feature.dtype.is_numeric() and (ordered.is_sorted() or ordered.is_sorted(descending=True))
