@@ -204,6 +204,7 @@ class FileRecords:
         table = self._table(kind, model)
         if table is not None and len(table.file_uris()) > _MANY_FILES:
             table.optimize.compact()
+            table.vacuum(dry_run=False)  # files left behind a week ago: no reader has them open any more
         return len(frame)
 
     @contextmanager
