@@ -41,7 +41,7 @@ class ModelStatus:
             f"{self.workers} worker{'s' if self.workers > 1 else ''} up" if self.workers else "no server is up"
         )
         if self.window is not None:
-            told = self.window.body.get("summary", self.window.state)
+            told = self.window.body.get("verdict", {}).get("summary", self.window.state)
             parts.append(f"last window (to {self.window.window_end:%Y-%m-%d}): {told}")
         if self.cycle is not None and self.cycle.state.is_over:
             because = self.cycle.outcome.get("because", self.cycle.because)

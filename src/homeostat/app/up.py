@@ -78,6 +78,18 @@ def answers(host: str, port: int) -> bool:
         connection.close()
 
 
+def is_up(place: Place) -> bool:
+    """Return whether a `homeostat up` of this project is running on this machine."""
+    path = place.state / "up.lock"
+    if not path.exists():
+        return False
+    try:
+        os.close(_only_one(path))
+    except Conflict:
+        return True
+    return False
+
+
 def _only_one(path: Path) -> int:
     import fcntl
 

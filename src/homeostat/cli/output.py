@@ -1,15 +1,21 @@
 """What commands print: results to stdout (plain or JSON), everything else to stderr."""
 
+import io
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 from homeostat.core.errors import HomeostatError, InvalidRows
 
 _FLAG = "HOMEOSTAT_JSON"
+_LINE_S = 10.0
+_PLAIN_WIDTH = 160
 
 
 def wants_json() -> bool:
@@ -33,6 +39,51 @@ def say(text: str) -> None:
 
 def next_step(command: str) -> None:
     say(f"next: {command}")
+
+
+@contextmanager
+def busy(text: str) -> Iterator[None]:
+    """Say that something takes a while: a spinner on a terminal, elsewhere a line now and every 10 s."""
+    if wants_json():
+        yield
+    elif sys.stderr.isatty():
+        from rich.console import Console
+
+        with Console(stderr=True).status(text):
+            yield
+    else:
+        say(f"{text} ...")
+        done = threading.Event()
+
+        def tell() -> None:
+            began = time.monotonic()
+            while not done.wait(_LINE_S):
+                say(f"{text} ... {time.monotonic() - began:.0f} s")
+
+        teller = threading.Thread(target=tell, daemon=True)
+        teller.start()
+        try:
+            yield
+        finally:
+            done.set()
+            teller.join()
+
+
+def drawn(renderable: Any) -> str:
+    """Return what rich makes of it, coloured only for a terminal that wants colours."""
+    from rich.console import Console
+
+    is_terminal = sys.stdout.isatty()
+    out = io.StringIO()
+    width = None if is_terminal else _PLAIN_WIDTH
+    Console(file=out, force_terminal=is_terminal, no_color="NO_COLOR" in os.environ, width=width).print(renderable)
+    return "\n".join(line.rstrip() for line in out.getvalue().rstrip().splitlines())
+
+
+def coloured(word: str, state: str) -> str:
+    """Return the word, in the colour of a state on a terminal that wants colours."""
+    code = {"ok": "32", "warn": "33", "alarm": "1;31", "passed": "32", "FAILED": "1;31"}.get(state)
+    return f"\x1b[{code}m{word}\x1b[0m" if code and sys.stdout.isatty() and "NO_COLOR" not in os.environ else word
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -69,14 +120,17 @@ def _cell(value: object) -> str:
     if value is None:
         return "-"
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return f"{value:,.0f}" if 1000 <= abs(value) < 1e12 else f"{value:.4g}"  # no 1.842e+04 for people
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}"
     return str(value)
 
 
 def _is_number(cell: str) -> bool:
-    return cell == "-" or cell.lstrip("-+").replace(".", "", 1).replace("e-", "", 1).replace("%", "", 1).isdigit()
+    return (
+        cell == "-"
+        or cell.lstrip("-+").replace(",", "").replace(".", "", 1).replace("e-", "", 1).replace("%", "", 1).isdigit()
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -16,7 +16,7 @@ def card(tx: Transaction, version: ModelVersion) -> str:
         f"- registered: {version.created:%Y-%m-%d %H:%M} UTC, health: {version.health}",
         f"- run: `{version.run_id}`",
         f"- data: {version.lineage.get('dataset')} version {version.lineage.get('dataset_version')}",
-        f"- code: {version.lineage.get('git_commit') or 'not in a git repository'}",
+        f"- code: {(version.lineage.get('code') or {}).get('commit') or 'not in a git repository'}",
         f"- files: {len(version.digests)}, verified by SHA-256",
     ]
     if run is not None and run.metrics:

@@ -1,5 +1,7 @@
 """Where candidates are made: from the data of a project to a trained, judged, registered version. A cycle and the commands share it."""
 
+import hashlib
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +27,12 @@ from homeostat.train.settings import TrainSettings
 from homeostat.train.signature import from_json, signature_of, to_json
 from homeostat.watch.reference import build_reference, keep_reference
 
-FIRST = "first"
+
+def key_of(frame: pl.DataFrame) -> str:
+    """Return a key that follows from the rows and their columns: the same batch is not added twice."""
+    content = io.BytesIO()
+    frame.write_ipc(content)
+    return f"rows:{hashlib.sha256(content.getbuffer()).hexdigest()[:32]}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,11 +55,14 @@ class Workshop:
             known = tx.datasets.latest(self.project.model)
         if known is not None:
             return known
-        data = self.project.data
-        frame = read(data.source, query=data.query, root=self.root)
-        return self.commit(frame, source=data.source, key=FIRST)
+        return self.commit_source(self.project.data.source, query=self.project.data.query)
 
-    def commit(self, frame: pl.DataFrame, *, source: str, key: str | None, actor: str | None = None) -> DatasetVersion:
+    def commit_source(self, source: str, *, query: str | None = None) -> DatasetVersion:
+        """Add what is at an address, or return the version that these very rows became before."""
+        frame = read(source, query=query, root=self.root)
+        return self.commit(frame, source=source, key=key_of(frame))
+
+    def commit(self, frame: pl.DataFrame, *, source: str, key: str | None) -> DatasetVersion:
         """Add rows to the data; raise Quarantined where they break the contract."""
         data = self.project.data
         return commit(
@@ -65,7 +75,7 @@ class Workshop:
             kinds=infer_kinds(frame, {name: kind for name, kind in data.columns.items() if name in frame.columns}),
             settings=data.contract,
             source=source,
-            actor=actor or self.actor,
+            actor=self.actor,
             now=self.clock.now(),
             key=key,
         )

@@ -1,0 +1,110 @@
+"""homeostat models: versions, and which of them answers."""
+
+from typing import Annotated
+
+import typer
+
+COMMAND = typer.Typer(help="Versions of the model, and which of them answers.", no_args_is_help=True)
+
+_Which = Annotated[
+    str, typer.Argument(metavar="[NAME[@ALIAS|@VERSION]]", help="As in sales@champion, sales@3, @challenger, 3.")
+]
+
+
+@COMMAND.command("list")
+def list_() -> None:
+    """Show every version of every model, with aliases."""
+    from homeostat.cli.house import here
+    from homeostat.cli.output import next_step, show, table
+
+    rows = []
+    with here().store.read() as tx:
+        for name in tx.models.models():
+            aliases = tx.models.aliases(name)
+            for version in tx.models.versions(name):
+                known = ", ".join(alias for alias, number in aliases.items() if number == version.version)
+                passed = None if version.report_id is None else tx.models.report(version.report_id).passed
+                gate = {True: "passed", False: "FAILED", None: None}[passed]
+                rows.append(
+                    (name, version.version, known or None, gate, version.health, version.created, version.run_id[:12])
+                )
+    names = ["model", "version", "aliases", "gate", "health", "registered (UTC)", "run"]
+    keys = ["model", "version", "aliases", "gate", "health", "created", "run"]
+    show([dict(zip(keys, row, strict=True)) for row in rows], table(names, rows) if rows else "no version yet")
+    if not rows:
+        next_step("homeostat train")
+
+
+@COMMAND.command("show")
+def show_(which: _Which = "@champion") -> None:
+    """Show one version: signature, lineage, files. Default: the champion."""
+    from homeostat.app.promoting import which_version
+    from homeostat.cli.house import here
+    from homeostat.cli.output import show
+    from homeostat.cli.told import version_text
+
+    found = which_version(here(), which)
+    show(found, version_text(found))
+
+
+@COMMAND.command()
+def card(which: _Which = "@champion") -> None:
+    """Print the model card of a version, as Markdown."""
+    from homeostat.app.promoting import which_version
+    from homeostat.cli.house import here
+    from homeostat.cli.output import show
+    from homeostat.registry.card import card as describe
+
+    house = here()
+    found = which_version(house, which)
+    with house.store.read() as tx:
+        text = describe(tx, found)
+    show({"card": text}, text.rstrip())
+
+
+@COMMAND.command()
+def register(run: Annotated[str, typer.Argument(help="A run's id, or its first digits.")]) -> None:
+    """Make a version of a finished run, whatever the gate said of it; promotion still demands a passed report or --force."""
+    from homeostat.app.promoting import register_run
+    from homeostat.cli.house import here
+    from homeostat.cli.output import next_step, show
+
+    found = register_run(here(), run)
+    show(found, f"{found.model} version {found.version} is run {found.run_id[:12]}; it gets no traffic yet")
+    next_step(f"homeostat models promote {found.version}")
+
+
+@COMMAND.command()
+def promote(
+    version: Annotated[str, typer.Argument(help="A version's number, or an alias as in challenger.")],
+    *,
+    force: Annotated[str | None, typer.Option(help="A reason to go past the gate; the audit log keeps it.")] = None,
+) -> None:
+    """Let a version answer all requests; returns when every live worker has switched."""
+    from homeostat.app.promoting import promote as use_case
+    from homeostat.cli.house import here
+    from homeostat.cli.output import busy, show
+    from homeostat.cli.told import moved_text, say_serving
+
+    house = here()
+    with busy("switching"):
+        moved = use_case(house, version, force=force)
+    show(moved, moved_text(moved))
+    say_serving(house, moved)
+
+
+@COMMAND.command()
+def rollback(
+    *, reason: Annotated[str, typer.Option(help="Why; the audit log keeps it.")] = "rolled back by hand"
+) -> None:
+    """Put the previous champion back; returns when every live worker has switched."""
+    from homeostat.app.promoting import roll_back
+    from homeostat.cli.house import here
+    from homeostat.cli.output import busy, show
+    from homeostat.cli.told import moved_text, say_serving
+
+    house = here()
+    with busy("switching"):
+        moved = roll_back(house, reason=reason)
+    show(moved, moved_text(moved))
+    say_serving(house, moved)

@@ -1,0 +1,23 @@
+"""homeostat status: how each model is, in words."""
+
+
+def COMMAND() -> None:
+    """Say how each model is, in words and a table."""
+    from homeostat.app.status import as_json, status
+    from homeostat.cli.house import here
+    from homeostat.cli.output import coloured, next_step, show, table
+    from homeostat.cli.told import SHAPES
+
+    found = status(here())
+    rows = [
+        (m.model, f"{SHAPES[m.state]} {m.state}", m.champion, m.route.canary if m.route else None,
+         m.route.shadow if m.route else None, m.data_version, m.quarantined, m.workers)
+        for m in found
+    ]  # fmt: skip
+    words = [f"{coloured(SHAPES[m.state], m.state)} {m.sentence}" for m in found]
+    heads = ["model", "state", "champion", "canary", "shadow", "data", "quarantined", "workers"]
+    show({"models": [as_json(one) for one in found]}, "\n".join([*words, "", table(heads, rows)]))
+    if all(one.champion is None for one in found):
+        next_step("homeostat train")
+    elif not any(one.workers for one in found):
+        next_step("homeostat up")

@@ -1,0 +1,127 @@
+"""Records in words, for people."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from homeostat.cli.output import coloured, next_step, say, table
+from homeostat.core.records import Cycle, Event, ModelVersion, Run, WindowVerdict
+
+if TYPE_CHECKING:
+    from homeostat.app.promoting import Moved
+    from homeostat.app.wiring import House
+
+SHAPES = {"new": "○", "unknown": "?", "ok": "✓", "warn": "!", "alarm": "✗"}
+_LAST_LINES = 15
+
+
+def run_text(run: Run, log: str, *, whole_log: bool) -> str:
+    """Return a run: what came out, what went in, and the end of its output where it failed."""
+    facts = run.facts
+    code, environment = facts.get("code", {}), facts.get("environment", {})
+    took = f", {(run.ended - run.started).total_seconds():.1f} s" if run.ended else ""
+    pairs: list[tuple[str, Any]] = [
+        ("run", run.run_id),
+        ("status", f"{run.status}, started {run.started:%Y-%m-%d %H:%M:%S} UTC by {run.user}{took}"),
+        ("why", run.tags.get("failure")),
+        ("data", f"{facts.get('dataset')} version {facts.get('dataset_version')}, {facts.get('split')}"),
+        ("code", f"commit {code.get('commit')}" if code.get("commit") else "not in a git repository"),
+        ("environment", f"Python {environment.get('python')}, packages {str(environment.get('digest'))[:12]}"),
+        ("seed", facts.get("seed")),
+        ("cache", (facts.get("cache") or {}).get("reason")),
+    ]
+    parts = ["\n".join(f"{name:<12} {value}" for name, value in pairs if value is not None)]
+    if run.metrics:
+        parts.append(table(["metric", "value"], sorted(run.metrics.items())))
+    if run.params:
+        parts.append(table(["parameter", "value"], sorted(run.params.items())))
+    lines = log.rstrip().splitlines()
+    if lines and (whole_log or run.status == "FAILED"):
+        shown = lines if whole_log else lines[-_LAST_LINES:]
+        parts.append("\n".join([f"output ({len(shown)} of {len(lines)} lines):", *(f"  {line}" for line in shown)]))
+    return "\n\n".join(parts)
+
+
+def version_text(version: ModelVersion) -> str:
+    """Return a version: what it takes, what it answers, where it comes from."""
+    signature, lineage = version.signature, version.lineage
+    classes = ", ".join(map(str, signature.get("classes", [])))
+    columns = [
+        (c["name"], c["kind"], "may be missing" if c.get("nullable") else "") for c in signature.get("columns", [])
+    ]
+    head = [
+        f"{version.model} version {version.version}, registered {version.created:%Y-%m-%d %H:%M} UTC, health {version.health}",
+        f"answers  {signature.get('target')} ({signature.get('task')}{': ' + classes if classes else ''})",
+        f"run      {version.run_id}",
+        f"data     {lineage.get('dataset')} version {lineage.get('dataset_version')}",
+        f"gate     report {version.report_id[:12] if version.report_id else 'none'}",
+        f"files    {len(version.digests)} in {version.location}",
+    ]
+    return "\n".join([*head, "", table(["takes", "kind", ""], columns)])
+
+
+def moved_text(moved: "Moved") -> str:
+    """Return who answers now, and who answered before."""
+    was = "" if moved.before in (None, moved.champion) else f", in place of version {moved.before}"
+    switched = f"{len(moved.workers)} worker{'s have' if len(moved.workers) > 1 else ' has'} switched"
+    return f"version {moved.champion} of {moved.model} is champion{was}" + (f"; {switched}" if moved.workers else "")
+
+
+def say_serving(house: "House", moved: "Moved") -> None:
+    """Say how to ask the champion."""
+    if not moved.workers:
+        say("no server is up; the next one starts with it")
+        next_step("homeostat up")
+        return
+    serve = house.project.serve
+    next_step(f"curl -d '{{\"rows\": [...]}}' http://{serve.host}:{serve.port}/models/{moved.model}/predict")
+
+
+def cycle_text(cycle: Cycle) -> str:
+    """Return why a cycle runs, where it is, and how it ended."""
+    lines = [
+        f"cycle    {cycle.cycle_id}",
+        f"state    {cycle.state.replace('_', ' ')} (at '{cycle.stage}')",
+        f"trigger  {cycle.trigger}: {cycle.because}",
+        f"started  {cycle.started:%Y-%m-%d %H:%M:%S} UTC" + (f", ended {cycle.ended:%H:%M:%S}" if cycle.ended else ""),
+    ]
+    if cycle.run_id:
+        lines.append(f"run      {cycle.run_id[:12]}")
+    if cycle.version:
+        lines.append(f"version  {cycle.version}")
+    if cycle.outcome.get("because"):
+        lines.append(f"outcome  {cycle.outcome['because']}")
+    return "\n".join(lines)
+
+
+def events_text(events: Sequence[Event]) -> str:
+    """Return events as a table."""
+    rows = [(e.time, e.kind, e.actor, e.payload.get("because") or e.payload.get("reason")) for e in events]
+    return table(["time (UTC)", "event", "actor", "because"], rows)
+
+
+def windows_text(found: Sequence[WindowVerdict]) -> str:
+    """Return windows as a table, oldest first, then the newest one with its causes and every column that was measured."""
+    if not found:
+        return "no window was judged yet: one is judged when it is over and requests have come"
+    rows = []
+    for one in found:
+        verdict = one.body["verdict"]
+        performance = verdict.get("performance") or {}
+        effect = (verdict.get("decay") or {}).get("effect")
+        rows.append(
+            (one.window_start, one.window_end, f"{SHAPES[one.state]} {one.state}", one.body["version"], one.body["rows"],
+             one.body["labelled"], performance.get("metric"), performance.get("value"), effect)
+        )  # fmt: skip
+    heads = ["from (UTC)", "to", "state", "version", "rows", "labelled", "metric", "value", "worse by"]
+    newest = found[-1]
+    verdict = newest.body["verdict"]
+    parts = [table(heads, rows), f"newest: {coloured(newest.state, newest.state)}. {verdict['summary']}"]
+    parts += [f"- {cause['kind']}: {cause['because']}" for cause in verdict.get("causes", [])]
+    measured = [*verdict.get("predictions", []), *verdict.get("columns", [])]
+    if measured:
+        lines = [
+            (d["column"], d["method"], d["effect"], d["alarm"], d.get("adjusted"), d["rows"], d["state"])
+            for d in measured
+        ]
+        parts.append(table(["column", "method", "effect", "alarms at", "p (adjusted)", "rows", "state"], lines))
+    return "\n".join(parts)
