@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,7 +89,7 @@ def follow(follower: RouteFollower, stop: threading.Event) -> None:
             stop.wait(_BEAT_S)
 
 
-def loader(house: House) -> "object":
+def loader(house: House) -> "Callable[[str, int], Package]":
     """Return the function that loads a version's package, its files checked first."""
     from homeostat.train.package import read_package
 
@@ -112,21 +113,33 @@ def main() -> None:
     place = load(Path(project_file))
     worker_id = f"worker-{number}"
     house = open_house(place, writer_id=worker_id, actor=worker_id)
-    settings = place.project.serve
-    plane = Plane(loader(house), house.records, house.clock)  # type: ignore[arg-type]
+    settings, data = place.project.serve, place.project.data
+    plane = Plane(
+        loader(house),
+        house.records,
+        house.clock,
+        time_column=data.time,
+        key_column=settings.key or (data.key[0] if len(data.key) == 1 else None),
+        optional=(*data.key, *data.exclude),
+        max_rows=settings.max_rows,
+    )
     follower = RouteFollower(house, plane, worker_id=worker_id)
     follower.look()
     stop = threading.Event()
     thread = threading.Thread(target=follow, args=(follower, stop), name="routes", daemon=True)
     thread.start()
-    run_worker(
+    answered = run_worker(
         build_app(plane, record=house.records, settings=settings, clock=house.clock),
         host=settings.host,
         port=settings.port,
+        drain_s=settings.drain.total_seconds(),
     )
     stop.set()
     thread.join(timeout=5)
     follower.leave()
+    plane.close(timeout_s=1.0)
+    if not answered:
+        os._exit(1)  # a handler hangs in a thread that no exit would wait out
 
 
 if __name__ == "__main__":

@@ -1,0 +1,131 @@
+"""The whole loop in one process under a fixed clock."""
+
+import pytest
+from tests.acceptance.world import World
+
+from homeostat.audit.log import verify
+from homeostat.core.records import CycleState
+from homeostat.retrain.requests import ask, cancel
+
+
+@pytest.fixture
+def world(tmp_path):
+    made = World(tmp_path)
+    yield made
+    made.plane.close(5)
+    made.house.store.close()
+
+
+def days(world: World, n: int) -> list[str]:
+    """Let days pass, with a tick after each; return how the cycles ended."""
+    ended = []
+    for _ in range(n):
+        world.traffic(24)
+        cycle = world.tick()
+        if cycle is not None:
+            ended.append(world.cycle(cycle.cycle_id).state.value)
+    return ended
+
+
+def test_a_model_is_made_decays_is_noticed_and_renewed(world):
+    first = world.tick()
+    assert first.trigger == "first"
+    assert world.champion == 1
+    assert days(world, 3) == []
+    world.turned = True
+    assert "promoted" in days(world, 9)
+    assert world.champion > 1
+    kinds = world.kinds()
+    assert kinds.index("performance.decayed") < kinds.index("route.changed") < kinds.index("alias.moved", 10)
+    with world.house.store.read() as tx:
+        last = tx.watch.verdicts("churn", limit=1)[0]
+        assert tx.routes.get("churn").versions == (world.champion,)
+    world.traffic(48)
+    world.tick()
+    with world.house.store.read() as tx:
+        assert tx.watch.verdicts("churn", limit=1)[0].window_end > last.window_end
+    assert verify(world.house.store) == len(world.kinds())
+
+
+def forced_bad_one(world: World):
+    (world.root / "bad.py").write_text(
+        "import numpy as np\n"
+        "class Contrary:\n"
+        "    classes_ = np.array([0, 1])\n"
+        "    def predict_proba(self, X):\n"
+        "        p = np.where(X['a'].to_numpy() > 0.5, 0.1, 0.9)\n"
+        "        return np.column_stack([1 - p, p])\n"
+        "    def predict(self, X):\n"
+        "        return self.predict_proba(X).argmax(axis=1)\n"
+        "def train(data):\n"
+        "    return Contrary()\n"
+    )
+    return ask(
+        store=world.house.store,
+        model="churn",
+        cycle_id="bad",
+        trigger="manual",
+        because="a test",
+        actor="bob",
+        now=world.clock.now(),
+        options={"train": "bad:train", "force": "a test pushes it"},
+    )
+
+
+def test_a_bad_challenger_is_stopped_by_the_gate(world):
+    world.tick()
+    world.traffic(24)
+    cycle = forced_bad_one(world)
+    with world.house.store.write() as tx:
+        from dataclasses import replace
+
+        tx.cycles.put(replace(cycle, options={"train": "bad:train"}))
+    assert world.turn(world.cycle("bad")) is CycleState.REJECTED
+    assert world.champion == 1
+    assert "model_version.registered" not in world.kinds()[world.kinds().index("gate.failed") :]
+
+
+def test_a_bad_challenger_forced_past_the_gate_is_rolled_back_without_a_failed_request(world):
+    world.tick()
+    world.traffic(24)
+    assert world.turn(forced_bad_one(world)) is CycleState.ROLLED_BACK
+    assert world.champion == 1
+    with world.house.store.read() as tx:
+        route = tx.routes.get("churn")
+        requested = tx.audit.by_key("bad:requested")
+    assert (route.champion, route.shadow, route.canary) == (1, None, None)
+    assert requested.payload["options"]["force"] == "a test pushes it"
+    assert "model_version.rolled_back" in world.kinds()
+    recorded = world.house.records.read("predictions", "churn")
+    answered = recorded.filter(recorded["route"] != "shadow")
+    assert answered.height == world.answers
+    assert set(answered["status"]) == {"ok"}
+
+
+def test_a_cycle_that_is_cancelled_leaves_the_champion(world):
+    world.tick()
+    world.traffic(24)
+    cycle = forced_bad_one(world)
+
+    def stop() -> None:
+        if not world.cycle("bad").options.get("cancel") and "route.changed" in world.kinds():
+            cancel(
+                store=world.house.store, cycle_id="bad", actor="ann", now=world.clock.now(), reason="on second thought"
+            )
+
+    world.on_pause = stop
+    assert world.turn(cycle) is CycleState.ROLLED_BACK
+    assert "on second thought" in world.cycle("bad").outcome["because"]
+    assert world.champion == 1
+
+
+def test_a_trigger_asked_for_twice_is_one_cycle(world):
+    world.tick()
+    world.traffic(24)
+    world.turned = True
+    world.traffic(24)
+    world.tick()
+    before = world.kinds()
+    requested = [kind for kind in before if kind == "cycle.requested"]
+    world.tick()
+    assert [kind for kind in world.kinds() if kind == "cycle.requested"] == requested
