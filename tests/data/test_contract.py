@@ -1,5 +1,6 @@
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -12,9 +13,12 @@ from homeostat.core.errors import InvalidInput
 from homeostat.data.cast import conform
 from homeostat.data.contract import Contract, apply_overrides, infer_contract
 from homeostat.data.kinds import infer_kinds
+from homeostat.data.look import look
 from homeostat.data.settings import ColumnRule, ContractSettings
+from homeostat.data.sources import read
 from homeostat.data.validate import validate
 
+SHARED = Path(__file__).parents[3] / "shared" / "data"
 NOW = datetime(2024, 5, 1, tzinfo=UTC)
 FLOATS = (
     st.sampled_from([0.0, -0.0, 1e308, -1e308, 5e-324, float("nan"), float("inf"), float("-inf"), 0.1]) | st.floats()
@@ -90,7 +94,7 @@ def test_room_is_left_for_later_data_but_not_for_another_unit():
 
 
 def test_a_natural_zero_is_a_bound():
-    contract = contract_of(pl.DataFrame({"rain": [0.0, 0.0, 1.5, 3.0], "y": [0, 1, 0, 1]}))
+    contract = contract_of(pl.DataFrame({"rain": [0.0, 1.5, 0.0, 3.0], "y": [0, 1, 0, 1]}))
     assert contract.columns["rain"].min == 0
     assert contract.columns["rain"].max == 15
 
@@ -105,6 +109,32 @@ def test_columns_of_one_value_serial_numbers_keys_and_excluded_ones_have_no_boun
     assert contract.columns["y"].max is not None
 
 
+def test_what_only_moves_on_with_time_has_no_bounds_whatever_the_order_of_the_rows():
+    days = [NOW + timedelta(days=n) for n in range(60)]
+    frame = pl.DataFrame(
+        {"t": days, "month": [d.month for d in days], "name": [f"{d:%b}" for d in days], "y": [0, 1] * 30}
+    )
+    found = contract_of(frame.sample(fraction=1.0, shuffle=True, seed=0), time="t").columns
+    assert (found["month"].max, found["name"].categories) == (None, None)
+    assert found["y"].max is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "target"),
+    [("bike_sharing_hour.csv.gz", "cnt"), ("elec2.csv.gz", "class"), ("insects_gradual_balanced.csv.gz", "class")],
+)
+def test_real_data_that_drift_are_not_taken_for_broken(name, target):
+    if not SHARED.is_dir():
+        pytest.skip("no ../shared/data here")
+    frame = read(name, root=SHARED)
+    found = look(frame, target=target)
+    roles = Roles(target=target, time=found.time, key=found.key, exclude=found.exclude)
+    first = frame.height // 6
+    contract = infer_contract(conform(frame.head(first), found.kinds), roles=roles, kinds=found.kinds)
+    for start in range(first, frame.height, 500):
+        assert validate(frame.slice(start, 500), contract, now=NOW).passed
+
+
 def test_one_key_column_with_repeats_is_not_unique():
     frame = pl.DataFrame({"a": [1, 1, 2], "b": [1, 2, 1], "y": [0, 1, 0]})
     assert not contract_of(frame, key=("a",)).key_unique
@@ -112,14 +142,16 @@ def test_one_key_column_with_repeats_is_not_unique():
 
 
 def test_nulls_are_allowed_where_they_were_seen():
-    contract = contract_of(pl.DataFrame({"x": [1, None, 3, 4], "y": [0, 1, 0, 1]}))
-    assert contract.columns["x"].max_null_share == pytest.approx(0.55)
+    contract = contract_of(pl.DataFrame({"x": [1, None, 4, 3], "y": [0, 1, 0, 1]}))
+    assert contract.columns["x"].max_null_share == pytest.approx(0.75)
     assert contract.columns["y"].nullable is False
 
 
 def test_new_categories_are_allowed_as_singletons_suggest():
     often = contract_of(pl.DataFrame({"c": ["a", "b"] * 50, "y": [0, 1] * 50})).columns["c"]
-    rare = contract_of(pl.DataFrame({"c": [f"c{n}" for n in range(20)] + ["a"] * 80, "y": [0, 1] * 50})).columns["c"]
+    rare = contract_of(
+        pl.DataFrame({"c": ["a"] * 40 + [f"c{n}" for n in range(20)] + ["a"] * 40, "y": [0, 1] * 50})
+    ).columns["c"]
     assert often.categories == ["a", "b"]
     assert often.max_new_category_share == pytest.approx(0.1)
     assert rare.max_new_category_share == pytest.approx(0.6)
@@ -133,7 +165,8 @@ def test_times_reach_back_by_the_length_of_the_history():
 
 def test_overrides_replace_what_they_name_and_leave_the_rest():
     contract = contract_of(
-        pl.DataFrame({"x": [1.0, None, 3.0], "c": ["a", "b", "a"], "t": [NOW] * 3, "y": [0, 1, 0]}), time="t"
+        pl.DataFrame({"x": [1.0, 3.0, None, 2.0], "c": ["a", "b", "a", "a"], "t": [NOW] * 4, "y": [0, 1, 0, 1]}),
+        time="t",
     )
     given_settings = ContractSettings(
         columns={
@@ -155,7 +188,7 @@ def test_overrides_replace_what_they_name_and_leave_the_rest():
 
 
 def test_another_kind_drops_the_bounds_of_the_old_one():
-    contract = contract_of(pl.DataFrame({"x": [1, 2, 3], "y": [0, 1, 0]}))
+    contract = contract_of(pl.DataFrame({"x": [1, 3, 2], "y": [0, 1, 0]}))
     found = apply_overrides(contract, ContractSettings(columns={"x": ColumnRule(kind=Kind.CATEGORY)}))
     assert (found.columns["x"].min, found.columns["x"].kind) == (None, Kind.CATEGORY)
 
@@ -170,7 +203,7 @@ def test_another_kind_drops_the_bounds_of_the_old_one():
     ],
 )
 def test_overrides_that_cannot_be_are_refused(given_settings, told):
-    contract = contract_of(pl.DataFrame({"x": [1, 2, 3], "y": [0, 1, 0]}))
+    contract = contract_of(pl.DataFrame({"x": [1, 3, 2], "y": [0, 1, 0]}))
     with pytest.raises(InvalidInput, match=told) as caught:
         apply_overrides(contract, given_settings)
     assert caught.value.hint

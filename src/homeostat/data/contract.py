@@ -16,7 +16,7 @@ from homeostat.core.errors import InvalidInput, near
 from homeostat.data.settings import ColumnRule, ContractSettings
 
 RANGE_SLACK = 4.0  # so many times the observed span is allowed on either side of it
-NULL_SLACK = 0.05  # added to twice the observed share of missing values
+NULL_SLACK = 0.25  # added to twice the observed share of missing values
 NEW_SLACK = 0.10  # least share of rows that may hold categories not seen before
 MAX_CATEGORIES = 1_000
 _ROWS_FACTOR = 10
@@ -55,13 +55,15 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 def infer_contract(frame: pl.DataFrame, *, roles: Roles, kinds: Mapping[str, Kind]) -> Contract:
     """Return the contract that a conformed frame satisfies, with room for later data of the same sort.
 
-    Ranges get four times the span on either side; columns of one value, keys, excluded columns and serial numbers get none; missing values up to twice their share and 5 points;
-    new categories up to three times the share of rows in categories met once (I. J. Good 1953 estimates by it how much is unseen),
-    at least 10 %. A batch may have up to ten times the rows; times reach back by the length of the history.
+    Ranges get four times the span on either side; columns of one value, keys, excluded columns and those that only move on with time
+    (serial numbers, months) get none. Missing values, where there are some, may be twice their share and 25 points more; new
+    categories three times the share of rows in categories met once (I. J. Good 1953 estimates by it how much is unseen), at least
+    10 %. A batch may have up to ten times the rows; times reach back by the length of the history.
     """
-    counters = {*roles.key, *roles.exclude, *(name for name in frame.columns if _is_counter(frame[name]))}
+    ordered = frame.sort(roles.time, maintain_order=True) if roles.time in frame.columns else frame
+    unbounded = {*roles.key, *roles.exclude, *(name for name in frame.columns if _is_clock(ordered[name]))}
     columns = {
-        name: _rule(frame[name], kind, frame.height, is_bounded=name not in counters)
+        name: _rule(frame[name], kind, frame.height, is_bounded=name not in unbounded)
         for name, kind in kinds.items()
         if name in frame.columns
     }
@@ -98,9 +100,12 @@ def _rule(column: pl.Series, kind: Kind, rows: int, *, is_bounded: bool) -> Colu
     )
 
 
-def _is_counter(column: pl.Series) -> bool:
-    """Say whether the values only ever grow, as serial numbers and timestamps do: later ones have no bound."""
-    return column.dtype.is_integer() and len(column) > 1 and column.is_sorted() and column.n_unique() == len(column)
+def _is_clock(column: pl.Series) -> bool:
+    """Say whether the values, in order of time, only move on, as serial numbers and the months of a half-year do: others will come."""
+    present = column.drop_nulls()
+    if present.dtype.is_numeric():
+        return present.n_unique() > 1 and (present.is_sorted() or present.is_sorted(descending=True))
+    return present.dtype == pl.String and int((present != present.shift()).sum()) + 1 == present.n_unique()
 
 
 def _range(present: pl.Series) -> tuple[float | None, float | None]:
