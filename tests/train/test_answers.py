@@ -69,3 +69,10 @@ def test_a_column_of_numbers_is_a_vector_in_regression(signature):
 def test_what_is_no_answer_is_refused_by_name(signature, task, said, scores, says):
     with pytest.raises(InvalidInput, match=says):
         ask(_model(said, scores), X, signature(task))
+
+
+@pytest.mark.parametrize("task", list(Task))
+def test_no_rows_get_no_answers_and_the_model_is_not_asked(signature, task):
+    answer = ask(_model(None), X[:0], signature(task))
+    assert len(answer) == 0
+    assert (answer.scores is None) == (task is Task.REGRESSION)

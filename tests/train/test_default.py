@@ -131,3 +131,13 @@ def test_nothing_to_learn_from_is_told(rows, signature, roles):
     frame, constant = _one_column(Kind.FLOAT, [1.0] * 40, [0, 1] * 20)
     with pytest.raises(InvalidInput, match="every feature is constant"):
         _trained(frame, constant, Roles(target="y"))
+
+
+def test_thousands_of_features_are_sampled():
+    rng = np.random.default_rng(0)
+    names = [f"x{i}" for i in range(2000)]
+    frame = pl.DataFrame({name: rng.normal(size=60) for name in names}).with_columns(y=pl.int_range(60) % 2)
+    columns = tuple(Column(name=name, kind=Kind.FLOAT) for name in names)
+    signature = Signature(task=Task.BINARY, columns=columns, target="y", classes=(0, 1))
+    fitted = _trained(frame, signature, Roles(target="y"), params={"max_iter": 2})
+    assert fitted.model.trees_.max_features == 0.25

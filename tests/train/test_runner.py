@@ -111,10 +111,25 @@ def test_secrets_are_neither_passed_on_nor_logged(run):
     assert result.answer == {"token": "[redacted]"}
 
 
+def test_an_answer_with_secrets_next_to_quotes_stays_an_answer(run):
+    text = "answer({'message': 'password=hunter2\\\\\" and -----BEGIN PRIVATE KEY----- abc', 'n': [1, None]})"
+    answer = run(text).answer
+    assert "hunter2" not in answer["message"]
+    assert "abc" not in answer["message"]
+    assert answer["n"] == [1, None]
+
+
+@pytest.mark.parametrize("written", ["", "{", "[1]", "nonsense"])
+def test_what_is_no_answer_is_none(run, written):
+    assert run(f"open(spec['answer'], 'w').write({written!r})").answer is None
+
+
 def test_thread_limits_and_locale_are_passed_on():
     kept = scrubbed({"OMP_NUM_THREADS": "2", "LC_ALL": "C", "AWS_PROFILE": "x", "MINE": "1"}, ("MINE",))
     assert kept.keys() >= {"OMP_NUM_THREADS", "LC_ALL", "MINE"}
     assert "AWS_PROFILE" not in kept
+    assert kept["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert scrubbed({"OMP_WAIT_POLICY": "ACTIVE"}, ())["OMP_WAIT_POLICY"] == "ACTIVE"
 
 
 def test_a_folder_that_is_absent_is_told(tmp_path):

@@ -22,6 +22,9 @@ def ask(model: Any, features: Any, signature: Signature) -> Predictions:
     A model with a true `labels_follow_scores` is not asked twice: its label is the class of the greatest score.
     """
     rows = len(features)
+    if not rows:  # many models refuse to be asked nothing
+        scores = None if signature.task is Task.REGRESSION else np.empty((0, len(signature.classes)))
+        return Predictions(labels=_classes(signature)[:0], scores=scores, classes=signature.classes)
     if signature.task is Task.REGRESSION:
         return Predictions(labels=_numbers(_column(model.predict(features), rows, "predict"), "predict"))
     scores = None
@@ -50,6 +53,8 @@ def _of_scores(scores: npt.NDArray[np.float64], signature: Signature) -> Predict
 
 
 def _classes(signature: Signature) -> Array:
+    if signature.task is Task.REGRESSION:
+        return np.empty(0)
     kinds = {type(label) for label in signature.classes}
     return np.asarray(signature.classes, dtype=None if len(kinds) == 1 else object)
 

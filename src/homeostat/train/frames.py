@@ -31,8 +31,9 @@ def conform(frame: pl.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:
     """
     fields: list[dict[str, object]] = []
     series = []
+    present = set(frame.columns)
     for column in columns:
-        if column.name not in frame.columns:
+        if column.name not in present:
             hint = near(column.name, frame.columns)
             fields.append({"field": column.name, "problem": "missing" + (f"; {hint}" if hint else "")})
             continue

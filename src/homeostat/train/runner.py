@@ -129,10 +129,24 @@ def scrubbed(environment: Mapping[str, str], names: tuple[str, ...]) -> dict[str
 
 
 def _read(answer: Path, redact: Redactor) -> dict[str, Any] | None:
-    if not answer.exists():
+    """Return the child's answer, its texts redacted; None where it wrote none, or nothing that is one."""
+    try:
+        found = json.loads(answer.read_bytes())
+    except (OSError, ValueError):
         return None
-    found: dict[str, Any] = json.loads(redact(answer.read_text(encoding="utf-8")))
-    return found
+    return _redacted(found, redact) if isinstance(found, dict) else None
+
+
+def _redacted(value: Any, redact: Redactor) -> Any:
+    match value:
+        case str():
+            return redact(value)
+        case dict():
+            return {name: _redacted(inner, redact) for name, inner in value.items()}
+        case list():
+            return [_redacted(inner, redact) for inner in value]
+        case _:
+            return value
 
 
 class BoundedLog:
