@@ -61,7 +61,7 @@ def _boosting(data: TrainingData) -> dict[str, Any]:
 
     kind = HistGradientBoostingRegressor if data.task is Task.REGRESSION else HistGradientBoostingClassifier
     known = set(kind().get_params()) - {"categorical_features"}
-    chosen = {"early_stopping": False, "max_iter": 100, "random_state": data.seed}
+    chosen: dict[str, Any] = {"early_stopping": False, "max_iter": 100, "random_state": data.seed}
     if len(data.features) > MANY_FEATURES:
         chosen["max_features"] = MANY_FEATURES / len(data.features)
     chosen |= data.params
