@@ -29,7 +29,8 @@ def up(place: Place, *, workers: int | None, replay: bool, every_s: float, tell:
             python_module("control", "homeostat.web.control", *control),
             *(python_module(f"inference {n}", "homeostat.app.inference", file, str(n)) for n in range(count)),
         ],
-        environment=dict(os.environ),
+        # idle OpenMP threads that spin would take the core that the next request needs
+        environment={"OMP_WAIT_POLICY": "PASSIVE", **os.environ},
         grace_s=settings.drain.total_seconds() + 5.0,
         on_change=lambda name, what: tell(f"{name} {what}"),
     )

@@ -1,5 +1,6 @@
 """Whether the rows of a window can be trusted at all: values that are missing, unreadable, far out of range, never seen; errors."""
 
+import math
 from collections.abc import Mapping
 
 import msgspec
@@ -105,6 +106,18 @@ def exceeds(count: int, rows: int, limit: float, *, alpha: float = 0.01) -> bool
     return bool(bdtrc(count - 1, rows, limit) < alpha)
 
 
+def usual_share(expected: float) -> float:
+    """Return how high the share in a window may go by itself where the reference's is `expected`.
+
+    What is usual comes in clusters (a sensor is out for a week, a kind of customer has no such value), so its share moves far more than
+    independent rows would let it: by half a standard deviation of one row. What the reference never had stays at zero.
+
+    >>> usual_share(0.0), round(usual_share(0.1), 2), round(usual_share(0.6), 2)
+    (0.0, 0.25, 0.84)
+    """
+    return expected + 0.5 * math.sqrt(expected * (1.0 - expected))
+
+
 def _problem(column: str, rule: str, *, count: int, rows: int, expected: float, limit: float, words: str) -> Problem:
     share = count / rows if rows else 0.0
     usual = f" ({expected:.1%} in the reference)" if expected else ""
@@ -114,7 +127,7 @@ def _problem(column: str, rule: str, *, count: int, rows: int, expected: float, 
         count=count,
         share=share,
         expected=expected,
-        broken=exceeds(count, rows, min(1.0, expected + limit)),
+        broken=exceeds(count, rows, usual_share(expected) + limit),
         because=f"column '{column}' {words} in {count} of {rows} rows{usual}",
     )
 
