@@ -14,6 +14,15 @@ from homeostat.core.errors import HomeostatError, InvalidInput, InvalidProject, 
 from homeostat.retrain.project import Project
 
 FILE = "homeostat.yaml"
+_WORDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "a text",
+    "bool": "true or false",
+    "array": "a list: [a, b]",
+    "object": "keys and values: {a: 1}",
+    "null": "null",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +166,12 @@ def _explained(message: str, tree: Any, name: str) -> InvalidProject:
     enum = re.search(r"Invalid enum value '?([^']*)'?", text)
     if enum:
         hint = near(enum.group(1).strip("'"), _choices(path))
+    expected = re.search(r"Expected `([^`]+)`", text)
+    if expected:
+        words = [_WORDS[kind] for kind in expected.group(1).split(" | ") if kind in _WORDS]
+        hint = f"write {' or '.join(words)}" if words else None
     dotted = ".".join(part for part in path if part != "...")
+    hint = hint or "`homeostat project schema` tells what each key takes"
     return InvalidProject(f"{name}:{_line(tree, path)}: {dotted + ': ' if dotted else ''}{text}", hint=hint)
 
 
