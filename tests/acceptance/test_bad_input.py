@@ -6,10 +6,10 @@ import time
 
 import polars as pl
 import pytest
+from tests.cli.shell import shop
 
 from homeostat.audit.log import verify
 from homeostat.core.records import RunStatus
-from tests.cli.shell import shop
 
 # -- data: `homeostat init` refuses and writes nothing
 

@@ -1,5 +1,4 @@
 import pytest
-
 from tests.cli.shell import Shell
 
 
