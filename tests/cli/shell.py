@@ -81,7 +81,7 @@ def shop(rows: int = 400, seed: int = 0) -> pl.DataFrame:
     rng = np.random.default_rng(seed)
     price = rng.gamma(4.0, 10.0, rows).round(2)
     channel = rng.choice(["web", "mail", "street"], rows)
-    odds = 2.0 - 0.08 * price + np.where(channel == "web", 1.5, 0.0)
+    odds = 8.0 - 0.25 * price + np.where(channel == "web", 4.0, 0.0)
     bought = np.where(rng.uniform(size=rows) < 1 / (1 + np.exp(-odds)), "yes", "no")
     day = pl.datetime_range(
         pl.datetime(2024, 1, 1), pl.datetime(2024, 12, 30), interval="1d", eager=True, time_zone="UTC"
