@@ -1,7 +1,8 @@
 """Whether to retrain now, and why or why not. Pure.
 
 One cycle at a time. The cool-down counts from the start of the last cycle that trained. After cycles that brought nothing (rejected,
-rolled back, failed) the wait doubles each time, up to eight times, so that a stretch of bad data does not burn a training per tick.
+rolled back, failed) the wait doubles from the second in a row on, up to eight times, so that a stretch of bad data does not burn a
+training per tick. Not from the first on: the first try after the world has turned over comes too early to have seen enough of it.
 A first model does not wait for a cool-down, but does wait after tries that brought nothing.
 """
 
@@ -63,16 +64,14 @@ def waiting_time(unsuccessful: int, *, is_first: bool, policy: RetrainSettings) 
     >>> from homeostat.core.duration import Duration
     >>> policy = RetrainSettings(cooldown=Duration(days=1))
     >>> [waiting_time(n, is_first=False, policy=policy).days for n in range(5)]
-    [1, 2, 4, 8, 8]
+    [1, 1, 2, 4, 8]
     """
     if not unsuccessful:
         return timedelta() if is_first else policy.cooldown
-    growth = min(1 << min(unsuccessful - is_first, 16), MOST_GROWTH)
+    growth = min(1 << min(unsuccessful - 1, 16), MOST_GROWTH)
     return max(policy.cooldown, LEAST_BACK_OFF) * growth
 
 
 def _cool_down(unsuccessful: int, until: datetime) -> str:
-    last = {0: "", 1: ", longer after a cycle that brought nothing"}.get(
-        unsuccessful, f", longer after {unsuccessful} cycles in a row that brought nothing"
-    )
-    return f"the cool-down lasts until {until:%Y-%m-%d %H:%M} UTC{last}"
+    longer = f", longer after {unsuccessful} cycles in a row that brought nothing" if unsuccessful > 1 else ""
+    return f"the cool-down lasts until {until:%Y-%m-%d %H:%M} UTC{longer}"

@@ -177,7 +177,7 @@ def _steps(times: Times, begins_at: int, history: Span | None, step: Span | None
     grid = np.arange(begin, times[-1] + length, length)
     if grid[-1] <= times[-1]:
         grid = np.append(grid, grid[-1] + length)
-    cuts = np.searchsorted(times, grid)
+    cuts = np.maximum(np.searchsorted(times, grid), begins_at)  # rows of the first instant may be history
     found = [
         (grid[k], grid[k + 1], int(cuts[k]), int(cuts[k + 1])) for k in range(len(grid) - 1) if cuts[k + 1] > cuts[k]
     ]
