@@ -8,11 +8,11 @@ import sys
 import polars as pl
 import pytest
 import typer
+from tests.cli.shell import shop
 
 from homeostat.audit.log import verify
 from homeostat.cli.commands import application
 from homeostat.core.records import CycleState
-from tests.cli.shell import shop
 
 
 @pytest.fixture
@@ -168,13 +168,18 @@ def test_a_batch_in_quarantine_waits_for_a_named_person(shell):
     assert "release" in shown.err
     assert shell("data", "quarantine", "release", batch).status == 2
     assert shell("data", "quarantine", "release", batch, "--by", " ", "--reason", "x").status == 2
-    assert "version 2 now (50 rows)" in shell.ok("data", "quarantine", "release", batch, "--by", "ann", "--reason", "cents").out
+    assert (
+        "version 2 now (50 rows)"
+        in shell.ok("data", "quarantine", "release", batch, "--by", "ann", "--reason", "cents").out
+    )
     assert shell("data", "quarantine", "discard", batch, "--by", "bob", "--reason", "no").status == 6
     assert shell("data", "quarantine", "show", "nonsense").status == 3
     bad.with_columns(price=-1e9).write_csv(shell.folder / "worse.csv")
     assert shell("data", "commit", "worse.csv").status == 1
     worse = shell.ok("--json", "data", "quarantine", "list").json[-1]["batch_id"]
-    assert "discarded by bob" in shell.ok("data", "quarantine", "discard", worse, "--by", "bob", "--reason", "broken").out
+    assert (
+        "discarded by bob" in shell.ok("data", "quarantine", "discard", worse, "--by", "bob", "--reason", "broken").out
+    )
     assert len(shell.ok("--json", "data", "list").json) == 2
 
 
@@ -295,20 +300,32 @@ def test_watch_shows_windows_and_fails_a_check_where_the_newest_alarms(trained):
     from homeostat.core.records import WindowVerdict
 
     assert "no window was judged yet" in trained.ok("watch", "show", "--check").out
-    drift = {"column": "price", "method": "psi", "effect": 0.4, "alarm": 0.2, "adjusted": 0.001, "rows": 100, "state": "alarm"}
+    drift = {
+        "column": "price",
+        "method": "psi",
+        "effect": 0.4,
+        "alarm": 0.2,
+        "adjusted": 0.001,
+        "rows": 100,
+        "state": "alarm",
+    }
     for i, state in enumerate(("alarm", "ok", "alarm")):
         start = datetime(2024, 1, 1 + i, tzinfo=UTC)
         body = {
             "version": 1, "rows": 100, "labelled": 90,
             "verdict": {"summary": f"window {i}", "causes": [{"kind": "drift", "because": "price moved"}], "columns": [drift]},
         }  # fmt: skip
+        verdict = WindowVerdict(
+            model="shop",
+            window_start=start,
+            window_end=start + timedelta(days=1),
+            revision=0,
+            computed=start,
+            state=state,
+            body=body,
+        )
         with trained.store.write() as tx:
-            tx.watch.add(
-                WindowVerdict(
-                    model="shop", window_start=start, window_end=start + timedelta(days=1), revision=0,
-                    computed=start, state=state, body=body,
-                )  # fmt: skip
-            )
+            tx.watch.add(verdict)
         assert trained("watch", "show", "--check").status == (1 if state == "alarm" else 0)
     said = trained.ok("watch", "show", "--last", "2")
     assert "window 2" in said.out
@@ -325,7 +342,11 @@ def test_a_true_process_prints_results_to_stdout_and_the_rest_to_stderr(shell):
     assert said.returncode == 0, said.stderr
     assert json.loads(said.stdout)["version"] == 1
     said = subprocess.run(
-        [sys.executable, "-m", "homeostat", "models", "show"], capture_output=True, text=True, cwd=shell.folder, check=False
+        [sys.executable, "-m", "homeostat", "models", "show"],
+        capture_output=True,
+        text=True,
+        cwd=shell.folder,
+        check=False,
     )
     assert said.returncode == 3
     assert said.stdout == ""

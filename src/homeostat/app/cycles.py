@@ -49,7 +49,7 @@ def follow(
             cycle = tx.cycles.get(cycle_id)
         if cycle.stage != stage:
             stage = cycle.stage
-            tell(f"{house.clock.now():%H:%M:%S} {stage}")
+            tell(f"{house.clock.now():%H:%M:%S} {stage}{_waits_for(cycle)}")
         if cycle.state.is_over:
             return cycle
         if not is_up(house.place):
@@ -58,6 +58,12 @@ def follow(
                 hint="`homeostat up`, then `homeostat cycles show " + cycle.cycle_id[:12] + "`",
             )
         pause(_LOOK_S)
+
+
+def _waits_for(cycle: Cycle) -> str:
+    if cycle.stage == "approval":
+        return f" (waits for `homeostat cycles approve {cycle.cycle_id[:12]} --by NAME`)"
+    return " (waits for requests)" if cycle.stage.startswith(("shadow", "canary")) else ""
 
 
 def events_of(house: House, cycle_id: str) -> tuple[Cycle, list[Event]]:

@@ -25,7 +25,7 @@ _WINDOWS = tuple(
     timedelta(hours=hours) for hours in (0.25, 1, 6, 24, 7 * 24, 14 * 24, 28 * 24, 91 * 24, 182 * 24, 364 * 24)
 )
 _WINDOWS_IN_HISTORY = 20
-_ROWS_IN_WINDOW = 100
+_ROWS_IN_WINDOW = 120  # above watch.min_labels and watch.drift.min_rows
 _LEAST_WINDOW_ROWS = 200
 _SHOWN = 12
 
@@ -61,8 +61,13 @@ def draft(
     from homeostat.data.sources import read
 
     frame = read(source, query=query, root=root)
-    found = look(frame, target=target, time=time)
     inferred = infer_kinds(frame)
+    if time in inferred and inferred[time].is_numeric:
+        raise InvalidInput(
+            f"column '{time}' is {inferred[time]}, not dates or times",
+            hint="give another column with --time, or write the times as 2024-01-31 or 2024-01-31T15:00:00Z",
+        )
+    found = look(frame, target=target, time=time)
     project = Project(
         model=_checked(model) if model else model_name(source),
         task=found.task,
@@ -135,10 +140,10 @@ def stored_source(source: str, root: Path) -> str:
 
 
 def window_of(span: timedelta, rows: int) -> Duration:
-    """Return the watch window for a history: about a twentieth of it, not below a hundred rows, in a length that people use.
+    """Return the watch window for a history: about a twentieth of it, with some hundred rows at least, in a length that people use.
 
     >>> str(window_of(timedelta(days=365), 300_000)), str(window_of(timedelta(days=365), 400))
-    ('14d', '91d')
+    ('14d', '182d')
     """
     wanted = span / _WINDOWS_IN_HISTORY
     enough = span * (_ROWS_IN_WINDOW / max(rows, 1))

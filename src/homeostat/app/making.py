@@ -139,6 +139,14 @@ def report_of(house: House, report_id: str) -> GateReport:
         return tx.models.report(report_id)
 
 
+def refuse_unwritable(path: Path) -> None:
+    """Raise InvalidInput where `write_text` would for want of a folder, before any work is done."""
+    if not path.resolve().parent.is_dir():
+        raise InvalidInput(
+            f"cannot write {path}: there is no folder {path.parent}", hint="create it, or give another path"
+        )
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a file that the user named; raise InvalidInput where its folder is not there."""
     try:

@@ -1,0 +1,74 @@
+"""Sending what turned out true to the project's server, from a file."""
+
+import http.client
+import json
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from homeostat.app.wiring import House
+from homeostat.core.errors import HomeostatError, InvalidInput, Unreachable, near
+from homeostat.core.ids import derived_id
+
+_FIELDS = ("request_id", "row", "key", "value", "time")
+_AT_ONCE = 1000
+_TIMEOUT_S = 60.0
+
+
+class _Refused(HomeostatError):
+    """What the server answered instead of taking the labels."""
+
+    code = "refused"
+    exit_status = 2
+
+
+def send_labels(house: House, source: str, *, root: Path) -> int:
+    """Send the labels in a file and return how many were taken. Sending the same file again changes nothing.
+
+    The file has `value` and either `request_id` (and `row` where a request had many) or `key`, and may have `time`.
+    """
+    from homeostat.data.sources import read
+
+    frame = read(source, root=root)
+    for name in frame.columns:
+        if name not in _FIELDS:
+            raise InvalidInput(f"'{source}' has a column '{name}' that no label has", hint=near(name, _FIELDS))
+    if "value" not in frame.columns or not {"request_id", "key"} & set(frame.columns):
+        raise InvalidInput(
+            f"'{source}' has the columns {', '.join(frame.columns)}",
+            hint="labels are columns value and request_id (and row), or value and key; a column time may be there",
+        )
+    rows = [
+        {name: _plain(value) for name, value in row.items() if value is not None} for row in frame.iter_rows(named=True)
+    ]
+    return sum(_post(house, rows[at : at + _AT_ONCE]) for at in range(0, len(rows), _AT_ONCE))
+
+
+def _post(house: House, rows: list[dict[str, Any]]) -> int:
+    serve = house.project.serve
+    body = json.dumps({"labels": rows}).encode()
+    connection = http.client.HTTPConnection(serve.host, serve.port, timeout=_TIMEOUT_S)
+    try:
+        connection.request(
+            "POST",
+            f"/models/{house.project.model}/labels",
+            body=body,
+            headers={"Content-Type": "application/json", "Idempotency-Key": derived_id("labels", body)},
+        )
+        answer = connection.getresponse()
+        found = json.loads(answer.read())
+    except (OSError, ValueError) as error:
+        raise Unreachable(
+            f"no server answers on {serve.host}:{serve.port}: {error}", hint="start it: `homeostat up`"
+        ) from error
+    finally:
+        connection.close()
+    if answer.status != http.client.OK and "error" in found:
+        raise _Refused(found["error"]["message"], hint=found["error"].get("hint"))
+    return int(found["accepted"])
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()
+    return value.isoformat() if isinstance(value, date) else value

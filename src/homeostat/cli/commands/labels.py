@@ -1,0 +1,19 @@
+"""homeostat labels: what turned out true."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def COMMAND(
+    file: Annotated[str, typer.Argument(help="Columns value and request_id (and row), or value and key; maybe time.")],
+) -> None:
+    """Send labels from a file to the running server; the same file again changes nothing."""
+    from homeostat.app.labels import send_labels
+    from homeostat.cli.house import here
+    from homeostat.cli.output import next_step, show
+
+    taken = send_labels(here(), file, root=Path.cwd())
+    show({"accepted": taken}, f"{taken:,} labels taken")
+    next_step("homeostat watch show")
