@@ -7,19 +7,40 @@ from typing import Any, TypeVar
 
 from dbos import DBOS, SetWorkflowID
 
+from homeostat.core.errors import HomeostatError
 from homeostat.core.ports import Durable
 from homeostat.core.records import CycleState
 from homeostat.retrain.cycle import CycleRequest
 
+log = logging.getLogger(__name__)
+
 T = TypeVar("T")
 Runner = Callable[[CycleRequest, Durable], CycleState]
+
+
+_LOST = ("ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+
+
+class StepBroke(HomeostatError):
+    """A step of a cycle met what nobody foresaw; the log has the whole story."""
 
 
 class DbosSteps:
     """Implements core.ports.Durable inside a DBOS workflow."""
 
     def step(self, name: str, function: Callable[[], T]) -> T:
-        return DBOS.run_step({"name": name}, function)
+        def guarded() -> T:
+            try:
+                return function()
+            except HomeostatError:
+                raise
+            except (
+                Exception
+            ) as error:  # the border of a job: a full disk or a bug must end the cycle, not leave it hanging
+                log.exception("step '%s' of a cycle broke", name)
+                raise StepBroke(f"step '{name}' broke: {type(error).__name__}: {error}") from error
+
+        return DBOS.run_step({"name": name}, guarded)
 
 
 class DurableCycles:
@@ -54,6 +75,13 @@ class DurableCycles:
         """Start the cycle unless a cycle of that id was started before."""
         with SetWorkflowID(request.cycle_id):
             DBOS.start_workflow(self._workflow, asdict(request))
+
+    def lost(self, cycle_id: str) -> str | None:
+        """Return why nobody will ever finish the cycle, None where somebody may."""
+        found = DBOS.get_workflow_status(cycle_id)
+        if found is None or found.status not in _LOST:
+            return None
+        return f"its workflow ended as {found.status}" + (f": {found.error}" if found.error else "")
 
     def close(self) -> None:
         DBOS.destroy(destroy_registry=True)

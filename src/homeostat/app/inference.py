@@ -5,16 +5,17 @@ import os
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from homeostat.app.project import load
-from homeostat.app.supervisor import exit_when_orphaned
+from homeostat.app.supervisor import exit_when_orphaned, run_program
 from homeostat.app.wiring import House, open_house
 from homeostat.core.errors import HomeostatError
-from homeostat.core.records import Worker
+from homeostat.core.records import Route, Worker
 from homeostat.registry.versions import package_of
 
 if TYPE_CHECKING:
@@ -25,10 +26,15 @@ log = logging.getLogger(__name__)
 
 _LOOK_S = 0.1
 _BEAT_S = 1.0
+_RETRY_S = 5.0
 
 
 class RouteFollower:
-    """Switches a plane to the newest routes and tells the store which generation this worker has switched to."""
+    """Switches a plane to the newest routes and tells the store which generation this worker has switched to.
+
+    A route that cannot be followed (a version that does not load) is tried again every few seconds. Until then the route before it
+    answers, or, in a process that has none, its champion alone; the store is told of no switch, so that whoever waits for it sees that.
+    """
 
     def __init__(self, house: House, plane: "Plane", *, worker_id: str) -> None:
         self._house = house
@@ -36,31 +42,52 @@ class RouteFollower:
         self._worker_id = worker_id
         self._started = house.clock.now()
         self._generations: dict[str, int] = {}
-        self._failed: dict[str, int] = {}
+        self._failed: dict[str, tuple[int, float]] = {}
         self._beaten: datetime | None = None
 
     def look(self) -> None:
         """Switch what has changed; beat when something did, or a second has passed."""
         with self._house.store.read() as tx:
             routes = tx.routes.all()
-        changed = False
-        for route in routes:
-            if route.generation in (self._generations.get(route.model), self._failed.get(route.model)):
-                continue
-            try:
-                self._plane.switch(route)
-            except HomeostatError as error:
-                # the old route goes on answering; whoever waits for the switch sees that it did not happen
-                log.error("cannot switch %s to generation %s: %s", route.model, route.generation, error.message)  # noqa: TRY400
-                self._failed[route.model] = route.generation
-                continue
-            self._generations[route.model] = route.generation
-            changed = True
+        switched = [self._follow(route) for route in routes if self._is_due(route)]
         now = self._house.clock.now()
-        if changed or self._beaten is None or (now - self._beaten).total_seconds() >= _BEAT_S:
-            self._beat(now)
+        # abs: a clock that was set back must not silence the heart for as long
+        if any(switched) or self._beaten is None or abs((now - self._beaten).total_seconds()) >= _BEAT_S:
+            self.beat()
 
-    def _beat(self, now: datetime) -> None:
+    def _is_due(self, route: Route) -> bool:
+        generation, tried = self._failed.get(route.model, (None, 0.0))
+        if route.generation == generation:
+            return time.monotonic() - tried >= _RETRY_S
+        return route.generation != self._generations.get(route.model)
+
+    def _follow(self, route: Route) -> bool:
+        try:
+            self._plane.switch(route)
+        except Exception as error:  # noqa: BLE001 - border: loading a model runs foreign code, and the heart must beat on
+            told = error.message if isinstance(error, HomeostatError) else f"{type(error).__name__}: {error}"
+            log.error("cannot switch %s to generation %s: %s", route.model, route.generation, told)  # noqa: TRY400
+            self._failed[route.model] = (route.generation, time.monotonic())
+            if route.model not in self._plane.routes:
+                self._make_do(route)
+            return False
+        self._failed.pop(route.model, None)
+        self._generations[route.model] = route.generation
+        return True
+
+    def _make_do(self, route: Route) -> None:
+        """Let the champion answer alone, where it can: a broken canary is no reason to answer nobody."""
+        if route.versions == (route.champion,):
+            return
+        alone = Route(model=route.model, generation=route.generation, champion=route.champion, since=route.since)
+        try:
+            self._plane.switch(alone)
+        except Exception as error:  # noqa: BLE001 - border, as above
+            log.error("the champion of %s does not load either: %s", route.model, error)  # noqa: TRY400
+
+    def beat(self) -> None:
+        """Tell the store that this worker lives, and what it has switched to."""
+        now = self._house.clock.now()
         worker = Worker(
             worker_id=self._worker_id,
             pid=os.getpid(),
@@ -87,6 +114,15 @@ def follow(follower: RouteFollower, stop: threading.Event) -> None:
         except Exception:  # the border of the thread: serving must outlive a database that is away
             log.exception("cannot read the routes")
             stop.wait(_BEAT_S)
+
+
+def beat_on(follower: RouteFollower, stop: threading.Event) -> None:
+    """Beat until told to stop: a worker that takes long to load a version lives, and is waited for."""
+    while not stop.wait(_BEAT_S):
+        try:
+            follower.beat()
+        except Exception:  # the border of the thread, as above
+            log.exception("cannot tell the store that this worker lives")
 
 
 def loader(house: House) -> "Callable[[str, int], Package]":
@@ -126,8 +162,12 @@ def main() -> None:
     follower = RouteFollower(house, plane, worker_id=worker_id)
     follower.look()
     stop = threading.Event()
-    thread = threading.Thread(target=follow, args=(follower, stop), name="routes", daemon=True)
-    thread.start()
+    threads = [
+        threading.Thread(target=work, args=(follower, stop), name=work.__name__, daemon=True)
+        for work in (follow, beat_on)
+    ]
+    for thread in threads:
+        thread.start()
     answered = run_worker(
         build_app(plane, record=house.records, settings=settings, clock=house.clock),
         host=settings.host,
@@ -135,7 +175,8 @@ def main() -> None:
         drain_s=settings.drain.total_seconds(),
     )
     stop.set()
-    thread.join(timeout=5)
+    for thread in threads:
+        thread.join(timeout=5)
     follower.leave()
     plane.close(timeout_s=1.0)
     if not answered:
@@ -143,4 +184,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

@@ -9,7 +9,7 @@ import polars as pl
 from homeostat.app.durable import DurableCycles
 from homeostat.app.wiring import House
 from homeostat.core.ports import CandidateProbe, Durable
-from homeostat.core.records import CycleState
+from homeostat.core.records import Cycle, CycleState
 from homeostat.registry.versions import CHAMPION
 from homeostat.retrain.cycle import CycleRequest, run_cycle
 from homeostat.retrain.requests import request_of
@@ -68,6 +68,8 @@ class Loop:
             if cycle.cycle_id not in self._begun:
                 self.cycles.start(request_of(cycle))
                 self._begun.add(cycle.cycle_id)
+            elif because := self.cycles.lost(cycle.cycle_id):
+                self._give_up(cycle, because)
         self.ticks += 1
 
     def loop_now(self, now: datetime) -> datetime | None:
@@ -94,9 +96,20 @@ class Loop:
                 now=loop_now,
             )
 
+    def _give_up(self, cycle: Cycle, because: str) -> None:
+        """End a cycle that nobody runs any more (its last steps could not be written, say), so that the next one may come."""
+        stages = self._stages(request_of(cycle))
+        if cycle.version is not None:
+            stages.withdraw(cycle.version, because)
+        stages.close(CycleState.FAILED, because, cycle.outcome)
+
     def _run(self, request: CycleRequest, durable: Durable) -> CycleState:
+        stages = self._stages(request)
+        return run_cycle(request, stages=stages, durable=durable, policy=self._house.project.retrain)
+
+    def _stages(self, request: CycleRequest) -> LiveStages:
         house = self._house
-        stages = LiveStages(
+        return LiveStages(
             request=request,
             project=house.project,
             store=house.store,
@@ -109,7 +122,6 @@ class Loop:
             workdir=house.workdir,
             pause=self._pause,
         )
-        return run_cycle(request, stages=stages, durable=durable, policy=house.project.retrain)
 
     def _pause(self, seconds: float) -> None:
         if self._stop.wait(seconds):

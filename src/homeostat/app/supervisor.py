@@ -9,12 +9,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from homeostat.core.errors import Unreachable
+from homeostat.core.errors import HomeostatError, Unreachable
 
 log = logging.getLogger(__name__)
 
 _BACK_OFF_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
 _STEADY_S = 30.0
+_ORPHANS_S = 3.0
+_PARENT = "HOMEOSTAT_SUPERVISOR_PID"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +67,7 @@ class Supervisor:
                 child.deaths = 1 if now - child.started > _STEADY_S else child.deaths + 1
                 child.due = now + _BACK_OFF_S[min(child.deaths, len(_BACK_OFF_S)) - 1]
                 child.process = None
-                self.on_change(child.program.name, f"died ({_told(process.returncode)}), starting again")
+                self.on_change(child.program.name, _obituary(process.returncode, child.deaths, child.due - now))
             if child.process is None and now >= child.due:
                 self._spawn(child)
 
@@ -98,7 +100,10 @@ class Supervisor:
 
     def _spawn(self, child: _Child) -> None:
         child.process = subprocess.Popen(  # noqa: S603 - our own modules
-            list(child.program.command), env=self.environment, stdin=subprocess.DEVNULL, start_new_session=True
+            list(child.program.command),
+            env={**self.environment, _PARENT: str(os.getpid())},
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
         )
         child.started = time.monotonic()
         log.info("started %s as process %s", child.program.name, child.process.pid)
@@ -109,11 +114,21 @@ def python_module(name: str, module: str, *arguments: str) -> Program:
     return Program(name=name, command=(sys.executable, "-m", module, *arguments))
 
 
+def run_program(main: Callable[[], None]) -> None:
+    """Run a supervised process; an error that a user can act on is said in two lines, not as a traceback."""
+    try:
+        main()
+    except HomeostatError as error:
+        sys.stderr.write(f"error: {error.message}\n" + (f"tip: {error.hint}\n" if error.hint else ""))
+        sys.exit(error.exit_status)
+
+
 def exit_when_orphaned(poll_s: float = 0.5) -> None:
     """End this process when its parent dies (kill -9 of the supervisor): its ports must be free for the next `homeostat up`."""
     import threading
 
-    parent = os.getppid()
+    # told, not looked up: the supervisor may be dead before this process has come so far
+    parent = int(os.environ.get(_PARENT) or os.getppid())
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -123,21 +138,37 @@ def exit_when_orphaned(poll_s: float = 0.5) -> None:
     threading.Thread(target=watch, name="orphan-watch", daemon=True).start()
 
 
-def free_port(host: str, port: int) -> None:
-    """Raise Unreachable where somebody else listens on the port."""
+def free_port(host: str, port: int, *, patience_s: float = _ORPHANS_S) -> None:
+    """Return when nobody listens on the port (processes of a killed supervisor take a moment to go); Unreachable where somebody stays."""
+    deadline = time.monotonic() + patience_s
+    while (error := _taken(host, port)) is not None:
+        if time.monotonic() >= deadline:
+            raise Unreachable(
+                f"cannot listen on {host}:{port}: {error.strerror}",
+                hint="is another `homeostat up` running? Set serve.port and serve.control_port to free ones",
+            ) from error
+        time.sleep(0.05)
+
+
+def _taken(host: str, port: int) -> OSError | None:
     import socket
 
     if port == 0:
-        return
+        return None
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise Unreachable(
-                f"cannot listen on {host}:{port}: {error.strerror}",
-                hint="is another `homeostat up` running? Set serve.port and serve.control_port to free ones",
-            ) from error
+            return error
+    return None
+
+
+def _obituary(returncode: int, deaths: int, wait_s: float) -> str:
+    told = f"died ({_told(returncode)})"
+    if deaths == 1:
+        return f"{told}, starting again"
+    return f"{told} {deaths} times in a row, starting again in {wait_s:g} s; its last words are above"
 
 
 def _told(returncode: int) -> str:

@@ -39,7 +39,8 @@ def up(place: Place, *, workers: int | None, replay: bool, every_s: float, tell:
     supervisor.start()
     try:
         tell(f"starting {place.project.model}: control, {count} inference process{'es' if count > 1 else ''} ...")
-        if _ready(settings.host, [settings.port, settings.control_port], supervisor):
+        doors = {settings.port: "/health/live", settings.control_port: "/health"}
+        if _ready(settings.host, doors, supervisor):
             tell(f"predictions  http://{settings.host}:{settings.port}/models/{place.project.model}/predict")
             tell(f"control      http://{settings.host}:{settings.control_port}/api/v1/status")
             tell("stop with Ctrl-C; what is under way is resumed at the next start")
@@ -50,13 +51,13 @@ def up(place: Place, *, workers: int | None, replay: bool, every_s: float, tell:
     tell("stopped")
 
 
-def _ready(host: str, ports: list[int], supervisor: Supervisor) -> bool:
+def _ready(host: str, doors: dict[int, str], supervisor: Supervisor) -> bool:
     """Return True when every door answers 200; raise Unreachable after a minute, False when told to stop before."""
     deadline = time.monotonic() + _READY_S
-    waiting = list(ports)
+    waiting = list(doors)
     while waiting and not supervisor.is_stopping:
         supervisor.look(time.monotonic())
-        waiting = [port for port in waiting if not answers(host, port)]
+        waiting = [port for port in waiting if not answers(host, port, doors[port])]
         if waiting and time.monotonic() > deadline:
             raise Unreachable(
                 f"nothing answers on port {waiting[0]} after {_READY_S:.0f} s",
@@ -67,13 +68,13 @@ def _ready(host: str, ports: list[int], supervisor: Supervisor) -> bool:
     return not supervisor.is_stopping
 
 
-def answers(host: str, port: int) -> bool:
-    """Return whether GET /health answers 200."""
+def answers(host: str, port: int, path: str = "/health") -> bool:
+    """Return whether GET on the path answers 200."""
     connection = http.client.HTTPConnection(host, port, timeout=2.0)
     try:
-        connection.request("GET", "/health")
+        connection.request("GET", path)
         return connection.getresponse().status == http.client.OK
-    except OSError:
+    except (OSError, http.client.HTTPException):
         return False
     finally:
         connection.close()

@@ -88,6 +88,26 @@ def send_traffic(
         return stored
 
 
+def take_back(*, store: Store, model: str, version: int, actor: str, now: datetime, reason: str, key: str) -> Route:
+    """Take a version out of all traffic, once per `key`. Where it is the champion, the one before it is again, or none where it was the first."""
+    with store.write() as tx:
+        if tx.audit.by_key(key) is not None:
+            return _route(tx, model)
+        if tx.models.alias(model, CHALLENGER) == version:
+            tx.models.set_alias(model, CHALLENGER, None)
+        champion, previous = tx.models.alias(model, CHAMPION), tx.models.alias(model, PREVIOUS)
+        told: dict[str, object]
+        if champion != version:
+            kind, told = "route.changed", {"because": reason, "force": None}
+        else:
+            champion = previous if previous != version else None
+            tx.models.set_alias(model, CHAMPION, champion)
+            kind, told = "alias.rolled_back", {"alias": CHAMPION, "from": version, "to": champion, "force": reason}
+        stored = tx.routes.put(Route(model=model, generation=0, champion=champion, since=now))
+        record(tx, kind, subject=f"model:{model}", actor=actor, time=now, payload={**_told(stored), **told}, key=key)
+        return stored
+
+
 def _crown(
     tx: Transaction,
     candidate: ModelVersion,

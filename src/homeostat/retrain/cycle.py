@@ -1,4 +1,4 @@
-"""One turn of the loop: snapshot, train, gate, register, approval, shadow, canary, promote or roll back.
+"""One turn of the loop: snapshot, train, gate, refit, register, approval, shadow, canary, promote or roll back.
 
 Only the order and the decisions stand here. What is done, and where, is behind `Stages`: live it works on the stores and real traffic,
 in a backtest on simulated time. `Durable` makes each named step finish once, whatever process dies between.
@@ -52,6 +52,9 @@ class Stages(Protocol):
     def gate(self, snapshot: Json, trained: Json) -> Json:
         """Return {"passed", "report_id", "summary"}."""
 
+    def refit(self, snapshot: Json, trained: Json) -> Json:
+        """Train once more on all rows, the tested ones included; return {"run_id"} of the model to put to work."""
+
     def register(self, trained: Json, judged: Json) -> Json:
         """Return {"version"}."""
 
@@ -71,44 +74,57 @@ class Stages(Protocol):
         """Make the version the champion; return when every worker has switched."""
 
     def withdraw(self, version: int, because: str) -> Json:
-        """Take the version out of traffic."""
+        """Take the version out of traffic; where this cycle had made it the champion, the one before is champion again."""
 
     def close(self, state: CycleState, because: str, outcome: Json) -> Json:
         """Note how the cycle ended."""
 
 
 def run_cycle(request: CycleRequest, *, stages: Stages, durable: Durable, policy: RetrainSettings) -> CycleState:
-    """Run the whole cycle and return how it ended."""
+    """Run the whole cycle and return how it ended. Whatever fails on the way, the version is out of traffic and the cycle is closed."""
     outcome: Json = {}
 
     def close(state: CycleState, because: str) -> CycleState:
         durable.step("close", lambda: stages.close(state, because, outcome))
         return state
 
-    opened = durable.step("open", stages.open)
     try:
-        snapshot = durable.step("snapshot", stages.snapshot)
-        trained = durable.step("train", lambda: stages.train(snapshot))
-        judged = durable.step("gate", lambda: stages.gate(snapshot, trained))
-        outcome |= {"snapshot": snapshot, **trained, "gate": judged}
-        if not judged["passed"] and not request.force:
-            return close(CycleState.REJECTED, judged["summary"])
-        version = int(durable.step("register", lambda: stages.register(trained, judged))["version"])
-        outcome["version"] = version
+        state, because = _turn(request, stages=stages, durable=durable, policy=policy, outcome=outcome)
     except HomeostatError as error:
-        return close(CycleState.FAILED, error.message)
+        state, because = CycleState.FAILED, error.message
+    version = outcome.get("version")
+    if version is not None and state in (CycleState.FAILED, CycleState.ROLLED_BACK):
+        try:
+            durable.step("withdraw", lambda: stages.withdraw(version, because))
+        except HomeostatError as error:
+            because = f"{because}; and taking version {version} back: {error.message}"
+    return close(state, because)
 
+
+def _turn(
+    request: CycleRequest, *, stages: Stages, durable: Durable, policy: RetrainSettings, outcome: Json
+) -> tuple[CycleState, str]:
+    """Return how the cycle is to end, and why. `outcome` gets what came of it so far, so that it is known after an error too."""
+    opened = durable.step("open", stages.open)
+    snapshot = durable.step("snapshot", stages.snapshot)
+    trained = durable.step("train", lambda: stages.train(snapshot))
+    judged = durable.step("gate", lambda: stages.gate(snapshot, trained))
+    outcome |= {"snapshot": snapshot, **trained, "gate": judged}
+    if not judged["passed"] and not request.force:
+        return CycleState.REJECTED, judged["summary"]
+    final = durable.step("refit", lambda: stages.refit(snapshot, trained))
+    version = int(durable.step("register", lambda: stages.register(final, judged))["version"])
+    outcome["version"] = version
     if policy.approval:
         answer = durable.step("approval", lambda: stages.await_approval(version))
         if not answer["approved"]:
-            return close(CycleState.REJECTED, answer["because"])
+            return CycleState.REJECTED, answer["because"]
     if opened["champion"] is not None:
         ended = _roll_out(version, stages=stages, durable=durable, rollout=policy.rollout)
         if ended is not None:
-            durable.step("withdraw", lambda: stages.withdraw(version, ended))
-            return close(CycleState.ROLLED_BACK, ended)
+            return CycleState.ROLLED_BACK, ended
     durable.step("promote", lambda: stages.promote(version))
-    return close(CycleState.PROMOTED, f"version {version} is champion: {request.because}")
+    return CycleState.PROMOTED, f"version {version} is champion: {request.because}"
 
 
 def _roll_out(version: int, *, stages: Stages, durable: Durable, rollout: Rollout) -> str | None:

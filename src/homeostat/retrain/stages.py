@@ -18,8 +18,8 @@ from homeostat.core.ids import derived_id
 from homeostat.core.ports import BlobStore, CandidateProbe, Clock, Json, RecordLog, Store, TableStore, Transaction
 from homeostat.core.records import Cycle, CycleState, DatasetVersion, Run
 from homeostat.data.versions import load
-from homeostat.registry.routing import promote, send_traffic
-from homeostat.registry.versions import CHALLENGER, CHAMPION
+from homeostat.registry.routing import promote, send_traffic, take_back
+from homeostat.registry.versions import CHAMPION
 from homeostat.registry.workers import await_workers
 from homeostat.retrain.capture import captured
 from homeostat.retrain.cycle import CycleRequest
@@ -115,6 +115,13 @@ class LiveStages:
             "summary": "the gate passed" if report.passed else f"the gate stopped it: {told}",
         }
 
+    def refit(self, snapshot: Json, trained: Json) -> Json:
+        del snapshot  # the run knows its data version
+        self._stage("refit")
+        run_id = derived_id(self.request.cycle_id, "refit")
+        run = self._shop.refit(self._run(trained), settings=self._training, run_id=run_id)
+        return {"run_id": run.run_id}
+
     def register(self, trained: Json, judged: Json) -> Json:
         run = self._run(trained)
         with self.store.read() as tx:
@@ -193,17 +200,16 @@ class LiveStages:
         return {"generation": route.generation}
 
     def withdraw(self, version: int, because: str) -> Json:
-        route = send_traffic(
+        route = take_back(
             store=self.store,
             model=self.request.model,
+            version=version,
             actor=self.actor,
             now=self.clock.now(),
-            because=because,
+            reason=because,
             key=self._key("withdraw"),
         )
         with self.store.write() as tx:
-            if tx.models.alias(self.request.model, CHALLENGER) == version:
-                tx.models.set_alias(self.request.model, CHALLENGER, None)
             self._record(tx, "model_version.rolled_back", {"version": version, "because": because})
         self._await_workers(route.generation)
         return {"generation": route.generation}

@@ -186,4 +186,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    from homeostat.app.supervisor import run_program
+
+    run_program(main)
