@@ -22,7 +22,7 @@ from homeostat.demo.replay import Airline, Tally, days
 from homeostat.registry.versions import CHAMPION
 from homeostat.retrain.requests import ask
 
-_LEARNING = ("requested", "opened", "snapshot", "train", "gate", "registered")
+_LEARNING = ("requested", "opened", "snapshot", "train", "gate", "refit", "registered")
 Say = Callable[[str, str], None]
 
 

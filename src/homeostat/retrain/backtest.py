@@ -325,6 +325,8 @@ class _Replay:
         stages = self._stages(decision.firing)
         policy = self.strategy if isinstance(self.strategy, RetrainSettings) else RetrainSettings()
         state = run_cycle(stages.request, stages=stages, durable=InlineDurable(), policy=policy)
+        if stages.leak is not None:
+            raise stages.leak
         ended = self.world.cycles[0].outcome["because"]
         because = decision.because if state is CycleState.PROMOTED else f"{decision.because}; {ended}"
         return self._turn(now, _ACTIONS[state], because, decision.firing)
@@ -374,7 +376,7 @@ class _Replay:
             model=self.project.model,
             trigger=firing.trigger,
             because=firing.because,
-            options={"force": _FORCE} if isinstance(self.strategy, str) else {},
+            options={"force": _FORCE, "blind": self.strategy == "always"} if isinstance(self.strategy, str) else {},
         )
         return SimulatedStages(
             request=request,

@@ -53,8 +53,8 @@ class Worst(msgspec.Struct, frozen=True, kw_only=True):
 class PolicyResult(msgspec.Struct, frozen=True, kw_only=True):
     """One policy over the whole replay. `metrics`: over all replayed rows together; `mean_metrics`: the mean of the steps.
 
-    `alerts`: windows in alarm. `retrainings`: promotions after the first model. `fits`: models that were trained, the first and the
-    rejected ones included. `worst`: the step with the worst primary metric.
+    `alerts`: windows in alarm. `retrainings`: promotions after the first model. `fits`: trainings, those of the first
+    model, of rejected ones, and on all rows after the gate included. `worst`: the step with the worst primary metric.
     """
 
     policy: str

@@ -7,6 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
+import numpy.typing as npt
 import polars as pl
 
 from homeostat.core.columns import Kind, Roles, Signature
@@ -19,6 +21,7 @@ from homeostat.gate.suite import run_suite
 from homeostat.retrain.cycle import CycleRequest
 from homeostat.retrain.learnable import learnable
 from homeostat.retrain.project import Project
+from homeostat.retrain.refit import takes_its_place
 from homeostat.retrain.settings import CanaryStep, Rollout
 from homeostat.retrain.timeline import KNOWN_AT, Timeline
 from homeostat.retrain.triggers import Champion
@@ -93,8 +96,11 @@ class World:
 
 @dataclass(slots=True, kw_only=True)
 class _Candidate:
+    """`known` are all rows that it could have learned from, `test` those of them that it was tested on."""
+
     model: Any
     signature: Signature
+    known: pl.DataFrame
     test: pl.DataFrame
     predictions: Predictions
     rows: int
@@ -105,7 +111,8 @@ class _Candidate:
 class SimulatedStages:
     """Implements cycle.Stages. There is no traffic, so that shadow and canary are left at once and promotion follows the gate.
 
-    Raises InvalidInput where a model would be fitted on a row whose label is not known yet: the simulation would be worth nothing.
+    Where a model would be fitted on a row whose label is not known yet the cycle fails, and `leak` holds the InvalidInput for whoever
+    runs the simulation: it would be worth nothing.
     """
 
     request: CycleRequest
@@ -115,6 +122,7 @@ class SimulatedStages:
     world: World
     clock: SimulatedClock
     root: Path
+    leak: InvalidInput | None = None
 
     def open(self) -> Json:
         now = self.clock.now()
@@ -145,14 +153,15 @@ class SimulatedStages:
         rows = rows.drop(KNOWN_AT)
         signature = signature_of(rows, roles=roles, kinds=self.kinds, task=self.project.task)
         parts = split(rows, roles=roles, test_share=settings.test_share, seed=settings.seed)
-        self.world.fits += 1
-        model = fit(parts.train, roles=roles, signature=signature, settings=settings, root=self.root)
+        learned = rows if self._is_blind else parts.train
+        model = self._fit(learned, signature)
         self._candidate = _Candidate(
             model=model,
             signature=signature,
+            known=rows,
             test=parts.test,
             predictions=answer(model, parts.test, signature, self.root),
-            rows=parts.train.height,
+            rows=learned.height,
         )
         self._note(run_id=self.request.cycle_id)
         return {"run_id": self.request.cycle_id}
@@ -161,6 +170,10 @@ class SimulatedStages:
         del snapshot, trained
         one, champion = self._candidate, self.world.champion
         y = target(one.test[self.roles.target], one.signature.task)
+        if self._is_blind:
+            # it was fitted on these rows: how it answers them says nothing of how well it will do
+            one.reference = msgspec.structs.replace(self._reference(one, y), performance=None)
+            return {"passed": True, "report_id": self.request.cycle_id, "summary": "nobody looked"}
         old, failure = None, None
         if champion is not None:
             try:
@@ -181,7 +194,13 @@ class SimulatedStages:
             ),
             self.project.gate,
         )
-        one.reference = build_reference(
+        one.reference = self._reference(one, y)
+        failed = "; ".join(f"{result.check}: {result.reason}" for result in report.failed[:3])
+        summary = "the gate passed" if report.passed else f"the gate stopped it: {failed}"
+        return {"passed": report.passed, "report_id": self.request.cycle_id, "summary": summary}
+
+    def _reference(self, one: _Candidate, y: npt.NDArray[Any]) -> Reference:
+        return build_reference(
             one.test,
             y,
             one.predictions,
@@ -190,9 +209,22 @@ class SimulatedStages:
             metric=self.project.watch.metric or primary(one.signature.task),
             version=len(self.world.versions) + 1,
         )
-        failed = "; ".join(f"{result.check}: {result.reason}" for result in report.failed[:3])
-        summary = "the gate passed" if report.passed else f"the gate stopped it: {failed}"
-        return {"passed": report.passed, "report_id": self.request.cycle_id, "summary": summary}
+
+    def refit(self, snapshot: Json, trained: Json) -> Json:
+        del snapshot
+        one = self._candidate
+        if self.project.training.refit and not self._is_blind:
+            model = self._fit(one.known, one.signature)
+            again = answer(model, one.test, one.signature, self.root)
+            y = target(one.test[self.roles.target], one.signature.task)
+            if takes_its_place(again, one.predictions, y, one.signature.task):
+                one.model, one.rows = model, one.known.height
+        return trained
+
+    @property
+    def _is_blind(self) -> bool:
+        """Whether models are put to work unseen: trained once, on everything that is known."""
+        return bool(self.request.options.get("blind"))
 
     def register(self, trained: Json, judged: Json) -> Json:
         del trained, judged
@@ -242,16 +274,21 @@ class SimulatedStages:
         roles = self.project.data.roles
         return replace(roles, time=self.timeline.time, exclude=(*roles.exclude, KNOWN_AT))
 
+    def _fit(self, rows: pl.DataFrame, signature: Signature) -> Any:
+        self.world.fits += 1
+        return fit(rows, roles=self.roles, signature=signature, settings=self.project.training, root=self.root)
+
     def _note(self, **changes: Any) -> None:
         self.world.cycles[0] = replace(self.world.cycles[0], **changes)
 
     def _refuse_the_future(self, rows: pl.DataFrame) -> None:
         newest, now = rows[KNOWN_AT].max(), self.clock.now()
         if isinstance(newest, datetime) and newest >= now:
-            raise InvalidInput(
+            self.leak = InvalidInput(
                 f"a model would learn at {now:%Y-%m-%d %H:%M} from a label that is known from {newest:%Y-%m-%d %H:%M} on",
                 hint="this is a mistake in the replay, please report it",
             )
+            raise self.leak
 
 
 def answer(model: Any, rows: pl.DataFrame, signature: Signature, root: Path) -> Predictions:

@@ -58,7 +58,9 @@ def _situation(
     champion = None
     if number is not None:
         version = tx.models.get(project.model, number)
-        champion = Champion(version=number, trained_at=version.created, rows=int(version.lineage.get("trained_rows", 0)))
+        champion = Champion(
+            version=number, trained_at=version.created, rows=int(version.lineage.get("trained_rows", 0))
+        )
     # the last cycle's start bounds what counts as new: its events led to it, or came while it ran
     started = recent[0].started if recent else None
     events = [

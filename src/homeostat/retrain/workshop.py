@@ -19,8 +19,10 @@ from homeostat.registry.versions import CHAMPION, package_of, register
 from homeostat.retrain.capture import settled
 from homeostat.retrain.learnable import learnable
 from homeostat.retrain.project import Project
+from homeostat.retrain.refit import takes_its_place
 from homeostat.track.metrics import primary
 from homeostat.track.predictions import Predictions
+from homeostat.track.runs import artifacts_of
 from homeostat.train.frames import target
 from homeostat.train.run import train_run
 from homeostat.train.settings import TrainSettings
@@ -134,6 +136,39 @@ class Workshop:
             train_target=parts.train[self.project.data.target],
         )
 
+    def refit(self, tested: Run, *, settings: TrainSettings, run_id: str) -> Run:
+        """Return the run whose model learned from all rows, the tested ones included; the tested run itself where that brings nothing.
+
+        The second model saw the test rows, so it must not be worse on them than the one that had not: else something is odd about it.
+        """
+        if not settings.refit:
+            return tested
+        version, parts, signature = self.material(tested.facts["dataset_version"], settings)
+        run = train_run(
+            store=self.store,
+            blobs=self.blobs,
+            clock=self.clock,
+            run_id=run_id,
+            experiment=self.project.model,
+            dataset_version=version,
+            split=Split(train=pl.concat([parts.train, parts.test]), test=parts.test, how=f"{parts.how}; then all rows"),
+            roles=self.project.data.roles,
+            signature=signature,
+            settings=settings,
+            root=self.root,
+            workdir=self.workdir / run_id,
+            actor=self.actor,
+            refit_of=tested.run_id,
+        )
+        y = target(parts.test[self.project.data.target], signature.task)
+        better = takes_its_place(self._answers(run, signature), self._answers(tested, signature), y, signature.task)
+        return run if better else tested
+
+    def _answers(self, run: Run, signature: Signature) -> Predictions:
+        """Return what the run's model said of the test rows."""
+        found = pl.read_parquet(self.blobs.local(f"{run.artifacts}/test_predictions.parquet"))
+        return Predictions.from_frame(found, classes=signature.classes)
+
     def champion(self) -> ModelVersion | None:
         """Return the champion, its files checked, or None where there is none yet."""
         with self.store.read() as tx:
@@ -157,7 +192,8 @@ class Workshop:
             now=self.clock.now(),
         )
         _, parts, _ = self.material(run.facts["dataset_version"], settings)
-        answers = pl.read_parquet(self.blobs.local(f"{run.artifacts}/test_predictions.parquet"))
+        tested = artifacts_of(run.facts.get("refit_of") or run.run_id)
+        answers = pl.read_parquet(self.blobs.local(f"{tested}/test_predictions.parquet"))
         reference = build_reference(
             parts.test,
             target(parts.test[self.project.data.target], signature.task),

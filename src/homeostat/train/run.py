@@ -31,7 +31,7 @@ from homeostat.train.signature import to_json
 Json = dict[str, Any]
 STEP = "train"
 # Limits decide whether a model is made, not which.
-_NOT_IN_THE_MODEL = ("timeout", "memory", "test_share")
+_NOT_IN_THE_MODEL = ("timeout", "memory", "test_share", "refit")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +58,12 @@ def train_run(
     workdir: Path,
     actor: str,
     use_cache: bool = True,
+    refit_of: str | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Run:
     """Return the finished run of that id: trained now, taken from the cache, or finished before.
 
+    `refit_of`: the run whose model was tested, where this one learns from its test rows too: then no test metrics are recorded.
     Its files are the blobs `runs/<run_id>/model`, `test_predictions.parquet`, `train.log`, `code.diff` (where the code is not as
     committed) and `environment.txt`; `facts["cache"]` says why it was trained or not. A run that its process left RUNNING starts anew.
     Where training fails the run is FAILED, its log kept, and the error (JobFailed, NotEnoughData, ...) raised again.
@@ -72,6 +74,8 @@ def train_run(
         return known
     code = code_of(root, function=settings.function)
     facts = _facts(dataset_version, split, roles=roles, signature=signature, settings=settings, code=code)
+    if refit_of is not None:
+        facts["refit_of"] = refit_of
     with store.write() as tx:
         start_run(
             tx,
@@ -103,18 +107,23 @@ def train_run(
     finally:
         _keep_log(blobs, run_id, scratch)
         shutil.rmtree(scratch, ignore_errors=True)
-    tested = _test_metrics(split.test, result.predictions, signature)
+    tested = {} if refit_of is not None else _test_metrics(split.test, result.predictions, signature)
     with store.write() as tx:
         run = finish_run(
             tx,
             run_id,
             now=clock.now(),
-            metrics={**result.metrics, **tested},
+            metrics={**_own(result.metrics), **tested},
             params={key: value for key, value in result.params.items() if key not in _params(settings)},
             facts=result.facts,
         )
     cache.keep(planned, run_id=run_id)
     return run
+
+
+def _own(metrics: dict[str, float]) -> dict[str, float]:
+    """The metrics that training itself logged: a reused run brings its test metrics too."""
+    return {name: value for name, value in metrics.items() if not name.startswith("test_")}
 
 
 def _facts(
