@@ -1,6 +1,6 @@
 from datetime import timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.retrain.situations import DAY, NOW, cycle, situation
 
@@ -82,6 +82,7 @@ pasts = st.lists(st.tuples(states, st.integers(0, 100)), max_size=8).map(
 fired = st.lists(st.sampled_from([WORSE, FIRST]), max_size=3)
 
 
+@settings(deadline=None)
 @given(cycles=pasts, firings=fired, cooldown=st.integers(0, 50), is_running=st.booleans())
 def test_decisions_keep_the_rules(cycles, firings, cooldown, is_running):
     policy = RetrainSettings(cooldown=Duration(days=cooldown))

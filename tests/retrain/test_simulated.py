@@ -10,6 +10,7 @@ from homeostat.retrain.backtest import prepare
 from homeostat.retrain.cycle import CycleRequest, run_cycle
 from homeostat.retrain.settings import RetrainSettings
 from homeostat.retrain.simulated import InlineDurable, SimulatedClock, SimulatedStages, World
+from homeostat.train.settings import TrainSettings
 
 DAY = timedelta(days=1)
 
@@ -39,7 +40,8 @@ def test_a_cycle_makes_a_champion(tmp_path):
     one = stages(tmp_path, day=12)
     assert run(one) is CycleState.PROMOTED
     champion = one.world.champion
-    assert (champion.number, one.world.fits, champion.trained_at) == (1, 1, START + 12 * DAY)
+    assert (champion.number, one.world.fits, champion.trained_at) == (1, 2, START + 12 * DAY)
+    assert champion.rows == 10 * 50  # the window, the tested rows included
     assert one.world.cycles[0].state is CycleState.PROMOTED
     assert champion.reference.performance.value < 0.5
 
@@ -70,6 +72,12 @@ def test_a_train_function_that_raises_ends_the_cycle_as_failed(tmp_path):
     assert run(one) is CycleState.FAILED
     assert "RuntimeError: no luck" in one.world.cycles[0].outcome["because"]
     assert one.world.champion is None
+
+
+def test_without_refit_the_tested_model_is_the_one_put_to_work(tmp_path):
+    one = stages(tmp_path, day=12, train=TrainSettings(function="rules:train", refit=False))
+    run(one)
+    assert (one.world.fits, one.world.champion.rows) == (1, 12 * 50 * 0.8)
 
 
 def test_time_does_not_go_back():

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homeostat.core.duration import Duration
@@ -23,6 +23,7 @@ def data(*, delay: str = "0s", time: str | None = "at") -> DataSettings:
     return DataSettings(source="s", target="y", time=time, label_delay=Duration.parse(delay))
 
 
+@settings(deadline=None)
 @given(
     gaps=st.lists(st.integers(0, 50), min_size=30, max_size=80),
     history=st.integers(1, 15),
