@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homeostat.app.explained import WHY, builtins, explained
@@ -61,6 +61,7 @@ def test_a_function_alone_is_kept():
 NASTY = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1, max_size=30)
 
 
+@settings(max_examples=50)
 @given(NASTY, st.lists(NASTY, max_size=3, unique=True))
 def test_any_column_name_survives(target, names):
     data = DataSettings(source="a.csv", target=target, exclude=[name for name in names if name != target])

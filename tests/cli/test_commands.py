@@ -191,9 +191,12 @@ def test_train_registers_what_passed_and_gives_it_no_traffic(trained):
     assert [(m["version"], m["aliases"], m["gate"]) for m in models] == [(1, "challenger", "passed")]
     with trained.store.read() as tx:
         assert tx.routes.all() == []
-    run = trained.ok("--json", "runs", "list").json[0]["run_id"]
-    assert "test_log_loss" in trained.ok("runs", "show", run[:8]).out
-    assert "predictions agree" in trained.ok("runs", "reproduce", run[:8]).out
+    refit, tested = (run["run_id"] for run in trained.ok("--json", "runs", "list").json)
+    assert "test_log_loss" in trained.ok("runs", "show", tested[:8]).out
+    assert f"run {tested}: its test rows" in trained.ok("runs", "show", refit[:8]).out
+    assert f"refit of {tested[:12]}" in trained.ok("runs", "list").out
+    for run in (refit, tested):
+        assert "predictions agree" in trained.ok("runs", "reproduce", run[:8]).out
     assert "bought" in trained.ok("models", "show", "@challenger").out
     assert trained.ok("models", "card", "1").out.startswith("# shop, version 1")
     assert verify(trained.store) > 0

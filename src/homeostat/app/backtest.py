@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from homeostat.app.wiring import House
 from homeostat.core.duration import Duration
-from homeostat.core.errors import InvalidInput, near
+from homeostat.core.errors import InvalidInput, JobFailed, near
 
 if TYPE_CHECKING:
     import polars as pl
@@ -41,7 +41,7 @@ def backtest_project(
     frame = rows_of(house)
     workdir = house.workdir / f"backtest-{uuid4().hex}"
     try:
-        return backtest_in_children(
+        found = backtest_in_children(
             frame,
             project=house.project,
             policies={name: known[name] for name in policies or known},
@@ -53,6 +53,12 @@ def backtest_project(
         )
     finally:
         shutil.rmtree(workdir, ignore_errors=True)
+    if not any(one.answered for one in found.policies):
+        raise JobFailed(
+            f"no model came of the history: {found.policies[0].start.because}",
+            hint="try `homeostat train`: it says more",
+        )
+    return found
 
 
 def rows_of(house: House) -> "pl.DataFrame":

@@ -33,6 +33,7 @@ WHY: dict[str, str] = {
     "train.window": "how far back training rows go: 90d; null: everything",
     "train.max_rows": "the newest so many rows only",
     "train.test_share": "the newest share of the rows, held out for the gate",
+    "train.refit": "after the gate, train once more on all rows, the held-out ones too",
     "train.seed": "the same seed, the same model",
     "train.timeout": "training is stopped after this long",
     "train.memory": "training is stopped above this",
@@ -126,7 +127,7 @@ def _lines(struct: msgspec.Struct, *, path: tuple[str, ...], indent: int) -> Ite
     for name in struct.__struct_fields__:
         value = struct.training if isinstance(struct, Project) and name == "train" else getattr(struct, name)
         where = (*path, name)
-        why = WHY[".".join(where)]
+        why = WHY.get(".".join(where), "")
         if isinstance(value, msgspec.Struct):
             inner = list(_lines(value, path=where, indent=indent + 1))
             is_set = any(not line.startswith("#") for line in inner if line)
@@ -141,7 +142,7 @@ def _lines(struct: msgspec.Struct, *, path: tuple[str, ...], indent: int) -> Ite
 
 def _line(name: str, shown: str, why: str, *, indent: int, is_set: bool) -> str:
     text = f"{'' if is_set else '# '}{'  ' * indent}{name}:{shown}"
-    return f"{text.ljust(_COMMENT_AT)}  # {why}"
+    return f"{text.ljust(_COMMENT_AT)}  # {why}" if why else text
 
 
 def _defaults(kind: type[msgspec.Struct]) -> Mapping[str, Any]:
@@ -155,8 +156,10 @@ def _defaults(kind: type[msgspec.Struct]) -> Mapping[str, Any]:
 
 
 def _scalar(value: Any) -> str:
-    plain = msgspec.to_builtins(value, enc_hook=_written)
-    text: str = yaml.safe_dump([plain], default_flow_style=True, width=10**9, allow_unicode=True, sort_keys=False)
+    plain = [msgspec.to_builtins(value, enc_hook=_written)]
+    text: str = yaml.safe_dump(plain, default_flow_style=True, width=10**9, allow_unicode=True, sort_keys=False)
+    if yaml.safe_load(text) != plain:  # rare line ends of Unicode are lost unless escaped
+        text = yaml.safe_dump(plain, default_flow_style=True, width=10**9, sort_keys=False)
     return text.strip()[1:-1]
 
 

@@ -56,8 +56,9 @@ def make(house: House, *, function: str | None = None, use_cache: bool = True) -
     made = judge_new(house, function=function, use_cache=use_cache)
     if not made.report.passed:
         return made
-    version = workshop(house).register(made.run, made.report, settings=settings_with(house, function))
-    return replace(made, version=version)
+    shop, settings = workshop(house), settings_with(house, function)
+    final = shop.refit(made.run, settings=settings, run_id=uuid4().hex)
+    return replace(made, version=shop.register(final, made.report, settings=settings))
 
 
 def judge_new(house: House, *, function: str | None = None, use_cache: bool = True) -> Made:
@@ -83,16 +84,27 @@ def reproduce_run(house: House, run_id: str) -> "Reproduction":
     """Train a run again from what it recorded, and compare the answers."""
     import shutil
 
+    import polars as pl
+
+    from homeostat.data.split import Split
     from homeostat.train.reproduce import reproduce
 
     shop = workshop(house)
+    run = finished(house, run_id)
     workdir = house.workdir / f"reproduce-{uuid4().hex}"
+
+    def rows(number: int, settings: TrainSettings) -> Split:
+        parts = shop.material(number, settings)[1]
+        if not run.facts.get("refit_of"):
+            return parts
+        return Split(train=pl.concat([parts.train, parts.test]), test=parts.test, how=parts.how)
+
     try:
         return reproduce(
-            run_id,
+            run.run_id,
             store=house.store,
             blobs=house.blobs,
-            rows=lambda number, settings: shop.material(number, settings)[1],
+            rows=rows,
             root=house.root,
             workdir=workdir,
         )

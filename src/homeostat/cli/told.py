@@ -27,6 +27,7 @@ def run_text(run: Run, log: str, *, whole_log: bool) -> str:
         ("code", f"commit {code.get('commit')}" if code.get("commit") else "not in a git repository"),
         ("environment", f"Python {environment.get('python')}, packages {str(environment.get('digest'))[:12]}"),
         ("seed", facts.get("seed")),
+        ("refit of", facts.get("refit_of") and f"run {facts['refit_of']}: its test rows were learned from too"),
         ("cache", (facts.get("cache") or {}).get("reason")),
     ]
     parts = ["\n".join(f"{name:<12} {value}" for name, value in pairs if value is not None)]

@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -127,7 +127,7 @@ class Workshop:
             signature=signature,
             settings=self.project.gate,
             train_settings=settings,
-            champion=self.champion(),
+            champion=self._as_tested(self.champion()),
             probe=self.probe,
             root=self.root,
             workdir=self.workdir / run.run_id,
@@ -135,6 +135,16 @@ class Workshop:
             report_id=report_id,
             train_target=parts.train[self.project.data.target],
         )
+
+    def _as_tested(self, champion: ModelVersion | None) -> ModelVersion | None:
+        """Return the champion as it was before it learned from its own test rows.
+
+        A candidate is tested on many of them again, and cannot be held against a model that has seen them.
+        """
+        tested = None if champion is None else champion.lineage.get("refit_of")
+        if champion is None or tested is None or not self.blobs.exists(f"{artifacts_of(tested)}/model"):
+            return champion
+        return replace(champion, location=f"{artifacts_of(tested)}/model")
 
     def refit(self, tested: Run, *, settings: TrainSettings, run_id: str) -> Run:
         """Return the run whose model learned from all rows, the tested ones included; the tested run itself where that brings nothing.

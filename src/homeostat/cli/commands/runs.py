@@ -20,10 +20,17 @@ def list_(limit: Annotated[int, typer.Option(min=1, help="How many, newest first
         found = tx.runs.recent(experiment=house.project.model, limit=limit)
     names = list(dict.fromkeys(name for run in found for name in run.metrics if name.startswith("test_")))[:4]
     rows = [
-        (r.run_id[:12], r.started, r.status, r.facts.get("dataset_version"), *(r.metrics.get(name) for name in names))
+        (
+            r.run_id[:12],
+            r.started,
+            r.status,
+            r.facts.get("dataset_version"),
+            *(r.metrics.get(name) for name in names),
+            f"refit of {r.facts['refit_of'][:12]}" if "refit_of" in r.facts else "",
+        )
         for r in found
     ]
-    show(found, table(["run", "started (UTC)", "status", "data", *names], rows) if rows else "no run yet")
+    show(found, table(["run", "started (UTC)", "status", "data", *names, ""], rows) if rows else "no run yet")
     if not rows:
         next_step("homeostat train")
 

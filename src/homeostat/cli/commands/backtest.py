@@ -1,0 +1,37 @@
+"""homeostat backtest: how the policy would have done over the history."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def COMMAND(
+    *,
+    report: Annotated[Path, typer.Option(help="Where the report goes, as one HTML page.")] = Path(
+        "homeostat-backtest.html"
+    ),
+    policy: Annotated[
+        list[str] | None, typer.Option(help="Only this policy (never, always, policy); may be given again.")
+    ] = None,
+    history: Annotated[str | None, typer.Option(help="What is history at the start: 60d, or a number of rows.")] = None,
+    step: Annotated[
+        str | None, typer.Option(help="Length of a step: 7d, or a number of rows; default: the watch window.")
+    ] = None,
+) -> None:
+    """Replay the project's history under its policy, beside never and always retraining; in simulated time."""
+    from homeostat.app.backtest import backtest_project
+    from homeostat.app.making import refuse_unwritable, write_text
+    from homeostat.cli.house import here
+    from homeostat.cli.output import next_step, say, show
+    from homeostat.cli.replayed import following, policies_text
+    from homeostat.retrain.report import as_html
+
+    house = here()
+    refuse_unwritable(report)
+    with following() as progress:
+        found = backtest_project(house, policies=policy or [], history=history, step=step, progress=progress)
+    write_text(report, as_html(found))
+    show(found.to_json(), policies_text(found))
+    say(f"wrote {report}")
+    next_step("homeostat up")
