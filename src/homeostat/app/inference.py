@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from homeostat.app.wiring import House, open_house
 from homeostat.core.errors import HomeostatError
 from homeostat.core.records import Route, Worker
 from homeostat.registry.versions import package_of
+from homeostat.registry.workers import tell_unable
 
 if TYPE_CHECKING:
     from homeostat.serve.plane import Plane
@@ -26,14 +28,22 @@ log = logging.getLogger(__name__)
 
 _LOOK_S = 0.1
 _BEAT_S = 1.0
-_RETRY_S = 5.0
+_RETRY_S = 1.0
+_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    generation: int
+    times: int
+    tried: float
 
 
 class RouteFollower:
     """Switches a plane to the newest routes and tells the store which generation this worker has switched to.
 
-    A route that cannot be followed (a version that does not load) is tried again every few seconds. Until then the route before it
-    answers, or, in a process that has none, its champion alone; the store is told of no switch, so that whoever waits for it sees that.
+    A route that cannot be followed (a version that does not load) is tried again every second; the third failure is told to the store,
+    for whoever waits. Meanwhile the route before it answers, or, in a process that has none, its champion alone.
     """
 
     def __init__(self, house: House, plane: "Plane", *, worker_id: str) -> None:
@@ -42,7 +52,7 @@ class RouteFollower:
         self._worker_id = worker_id
         self._started = house.clock.now()
         self._generations: dict[str, int] = {}
-        self._failed: dict[str, tuple[int, float]] = {}
+        self._failed: dict[str, _Failure] = {}
         self._beaten: datetime | None = None
 
     def look(self) -> None:
@@ -56,9 +66,9 @@ class RouteFollower:
             self.beat()
 
     def _is_due(self, route: Route) -> bool:
-        generation, tried = self._failed.get(route.model, (None, 0.0))
-        if route.generation == generation:
-            return time.monotonic() - tried >= _RETRY_S
+        failure = self._failed.get(route.model)
+        if failure is not None and failure.generation == route.generation:
+            return time.monotonic() - failure.tried >= _RETRY_S
         return route.generation != self._generations.get(route.model)
 
     def _follow(self, route: Route) -> bool:
@@ -66,14 +76,30 @@ class RouteFollower:
             self._plane.switch(route)
         except Exception as error:  # noqa: BLE001 - border: loading a model runs foreign code, and the heart must beat on
             told = error.message if isinstance(error, HomeostatError) else f"{type(error).__name__}: {error}"
-            log.error("cannot switch %s to generation %s: %s", route.model, route.generation, told)  # noqa: TRY400
-            self._failed[route.model] = (route.generation, time.monotonic())
-            if route.model not in self._plane.routes:
-                self._make_do(route)
+            self._could_not(route, told)
             return False
         self._failed.pop(route.model, None)
         self._generations[route.model] = route.generation
         return True
+
+    def _could_not(self, route: Route, told: str) -> None:
+        before = self._failed.get(route.model)
+        times = before.times + 1 if before is not None and before.generation == route.generation else 1
+        self._failed[route.model] = _Failure(route.generation, times, time.monotonic())
+        if times == 1:
+            log.error("cannot switch %s to generation %s: %s", route.model, route.generation, told)
+        if route.model not in self._plane.routes:
+            self._make_do(route)
+        if times == _TRIES:
+            house = self._house
+            tell_unable(
+                house.store,
+                worker_id=self._worker_id,
+                model=route.model,
+                generation=route.generation,
+                error=told,
+                now=house.clock.now(),
+            )
 
     def _make_do(self, route: Route) -> None:
         """Let the champion answer alone, where it can: a broken canary is no reason to answer nobody."""
