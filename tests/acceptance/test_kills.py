@@ -68,7 +68,7 @@ def play(made: Site, root, seed: int) -> None:
             site.up()
         wait_until(lambda: client.answered_at > killed, "an answer after the kill")
         print(f"  answered again {client.answered_at - killed:.2f} s after the kill")
-        wait_until(lambda: site.answers(), "both doors")
+        wait_until(site.answers, "both doors")
         wait_until(lambda: site.cycle(cycle_id).state.is_over, f"the end of {site.cycle(cycle_id)}", seconds=90)
         ended = site.cycle(cycle_id)
         if who in CHILDREN.values() and ended.state is not CycleState.PROMOTED:
