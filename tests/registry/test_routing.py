@@ -6,7 +6,7 @@ from homeostat.audit.log import verify
 from homeostat.core.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from homeostat.core.records import GateReport, ModelVersion
 from homeostat.registry.card import card
-from homeostat.registry.routing import promote, roll_back, send_traffic
+from homeostat.registry.routing import promote, roll_back, send_traffic, take_back
 from homeostat.registry.versions import resolve
 from homeostat.storage.sql.store import open_memory_store
 
@@ -112,3 +112,40 @@ def test_versions_are_found_by_number_and_alias_and_missing_ones_say_what_there_
             resolve(tx, "chrun", "champion")
         assert "churn" in caught.value.hint
         assert "version 2 (champion)" in card(tx, tx.models.get("churn", 2))
+
+
+def back(store, version, key="k", reason="it does not load"):
+    return take_back(store=store, version=version, reason=reason, key=key, **WHO)
+
+
+def test_a_champion_that_is_taken_back_leaves_its_place_to_the_one_before(store):
+    promote(store=store, version=1, **WHO)
+    promote(store=store, version=2, **WHO)
+    assert back(store, 2).versions == (1,)
+    assert champion(store) == 1
+    generation = back(store, 2).generation
+    assert back(store, 2).generation == generation
+    assert [event.kind for event in events(store)].count("alias.rolled_back") == 1
+    assert verify(store)
+
+
+def test_the_first_champion_that_is_taken_back_leaves_none(store):
+    promote(store=store, version=1, **WHO)
+    assert back(store, 1).champion is None
+    assert champion(store) is None
+    promote(store=store, version=2, **WHO)
+    assert champion(store) == 2
+
+
+def test_a_canary_that_is_taken_back_leaves_the_champion(store):
+    promote(store=store, version=1, **WHO)
+    send_traffic(store=store, canary=2, canary_percent=10.0, **WHO)
+    route = back(store, 2)
+    assert (route.champion, route.canary, route.canary_percent) == (1, None, 0.0)
+    assert events(store)[-1].kind == "route.changed"
+    assert events(store)[-1].payload["because"] == "it does not load"
+
+
+def events(store):
+    with store.read() as tx:
+        return tx.audit.events()
