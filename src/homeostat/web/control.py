@@ -164,6 +164,16 @@ def main() -> None:
     running: list[Loop] = []
 
     def turn() -> None:
+        try:
+            loop_on()
+        except HomeostatError as error:
+            log.error("the loop cannot run: %s (%s)", error.message, error.hint)  # noqa: TRY400
+            os._exit(error.exit_status)
+        except Exception:  # the border of the thread: a door without a loop behind it must not look alive
+            log.exception("the loop broke")
+            os._exit(HomeostatError.exit_status)
+
+    def loop_on() -> None:
         # imported here: the door answers while DBOS and the stages are still loading
         from homeostat.app.loop import Loop
         from homeostat.app.wiring import workflow_database_url
