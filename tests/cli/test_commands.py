@@ -202,6 +202,12 @@ def test_train_registers_what_passed_and_gives_it_no_traffic(trained):
     assert verify(trained.store) > 0
 
 
+def test_a_refit_is_judged_by_the_run_that_had_not_seen_its_test_rows(trained):
+    refit, tested = (run["run_id"] for run in trained.ok("--json", "runs", "list").json)
+    assert trained("--json", "check", refit).json["run_id"] == tested
+    assert "version 1 is run" in trained.ok("models", "register", refit).out
+
+
 def test_a_second_training_of_the_same_is_taken_from_the_cache_unless_told(trained):
     assert "nothing changed" in trained.ok("train").out
     assert "asked to train anew" in trained.ok("train", "--no-cache").out

@@ -71,8 +71,8 @@ def judge_new(house: House, *, function: str | None = None, use_cache: bool = Tr
 
 
 def judge_again(house: House, run_id: str) -> Made:
-    """Judge a finished run by the present gate and champion."""
-    run = finished(house, run_id)
+    """Judge a finished run by the present gate and champion; of a refit, the run that it is one of (its test rows were learned from)."""
+    run = tested_run(house, finished(house, run_id))
     shop = workshop(house)
     report = shop.judge(run, settings=recorded_settings(run), report_id=uuid4().hex)
     with house.store.read() as tx:
@@ -129,6 +129,15 @@ def finished(house: House, run_id: str) -> Run:
             hint=f"`homeostat runs show {run.run_id[:12]}` says why",
         )
     return run
+
+
+def tested_run(house: House, run: Run) -> Run:
+    """Return the run whose model the gate can judge: it has not seen its test rows."""
+    tested = run.facts.get("refit_of")
+    if tested is None:
+        return run
+    with house.store.read() as tx:
+        return tx.runs.get(tested)
 
 
 def log_of(house: House, run: Run) -> str:

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from uuid import uuid4
 
-from homeostat.app.making import finished, recorded_settings, workshop
+from homeostat.app.making import finished, recorded_settings, tested_run, workshop
 from homeostat.app.wiring import House
 from homeostat.core.errors import NotFound, near
 from homeostat.core.records import ModelVersion, Route
@@ -67,12 +67,12 @@ def roll_back(house: House, *, reason: str) -> Moved:
 def register_run(house: House, run_id: str) -> ModelVersion:
     """Return the version that a finished run becomes, with its newest report (it is judged now where it has none)."""
     run = finished(house, run_id)
-    settings, shop = recorded_settings(run), workshop(house)
+    settings, shop, tested = recorded_settings(run), workshop(house), tested_run(house, run)
     with house.store.read() as tx:
         report = next(
-            (one for one in tx.models.reports(house.project.model, limit=1000) if one.run_id == run.run_id), None
+            (one for one in tx.models.reports(house.project.model, limit=1000) if one.run_id == tested.run_id), None
         )
-    report = report or shop.judge(run, settings=settings, report_id=uuid4().hex)
+    report = report or shop.judge(tested, settings=settings, report_id=uuid4().hex)
     return shop.register(run, report, settings=settings)
 
 
