@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
@@ -21,6 +21,9 @@ from homeostat.watch.reference import kept_reference
 log = logging.getLogger(__name__)
 
 COMPACT = timedelta(seconds=30)
+BEFORE_A_REPLAY = datetime(
+    1970, 1, 1, tzinfo=UTC
+)  # so that no cool-down reaches from the present into the past that is replayed
 
 
 class Stopped(BaseException):
@@ -62,8 +65,10 @@ class Loop:
             self._compacted = now
         loop_now = self.loop_now(now)
         if loop_now is not None:
-            self._watch(loop_now)
-        decide_and_ask(store=house.store, records=house.records, project=project, now=now, loop_now=loop_now or now)
+            self._watch(loop_now, written_at=now)
+        decide_and_ask(
+            store=house.store, records=house.records, project=project, now=now, loop_now=loop_now or BEFORE_A_REPLAY
+        )
         for cycle in waiting(house.store, project.model):
             if cycle.cycle_id not in self._begun:
                 self.cycles.start(request_of(cycle))
@@ -80,7 +85,7 @@ class Loop:
         newest = seen["event_time"].max() if isinstance(seen, pl.DataFrame) and seen.height else None
         return newest if isinstance(newest, datetime) else None
 
-    def _watch(self, loop_now: datetime) -> None:
+    def _watch(self, loop_now: datetime, *, written_at: datetime) -> None:
         house, project = self._house, self._house.project
         with house.store.read() as tx:
             champion = tx.models.alias(project.model, CHAMPION)
@@ -94,6 +99,8 @@ class Loop:
                 settings=project.watch,
                 task=project.task,
                 now=loop_now,
+                label_delay=project.data.label_delay,
+                written_at=written_at,
             )
 
     def _give_up(self, cycle: Cycle, because: str) -> None:

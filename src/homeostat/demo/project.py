@@ -26,6 +26,9 @@ gate:
 watch:
   window: 7d
 retrain:
+  triggers:
+    performance: true        # when labelled windows are worse than they should be
+    new_rows: 18000          # and every three weeks anyway
   cooldown: 7d
   rollout:
     shadow_requests: 40

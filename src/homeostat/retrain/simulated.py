@@ -63,10 +63,11 @@ class InlineDurable:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Version:
-    """A model of the simulated registry, with its reference on rows that it had not learned from."""
+    """A model of the simulated registry. `tested` is the model that the gate saw, before its refit; `reference` is from its test rows."""
 
     number: int
     model: Any
+    tested: Any
     signature: Signature
     reference: Reference
     trained_at: datetime
@@ -76,6 +77,10 @@ class Version:
     def answer(self, rows: pl.DataFrame) -> Predictions:
         """Return its predictions; raise JobFailed where the model raises."""
         return answer(self.model, rows, self.signature, self.root)
+
+    def answer_as_tested(self, rows: pl.DataFrame) -> Predictions:
+        """Return the predictions of the model before its refit: like a candidate's, on rows that it may have been refitted on."""
+        return answer(self.tested, rows, self.signature, self.root)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,8 +104,10 @@ class _Candidate:
     """`known` are all rows that it could have learned from, `test` those of them that it was tested on."""
 
     model: Any
+    tested: Any
     signature: Signature
     known: pl.DataFrame
+    learned: npt.NDArray[Any]
     test: pl.DataFrame
     predictions: Predictions
     rows: int
@@ -157,8 +164,10 @@ class SimulatedStages:
         model = self._fit(learned, signature)
         self._candidate = _Candidate(
             model=model,
+            tested=model,
             signature=signature,
             known=rows,
+            learned=target(learned[roles.target], signature.task),
             test=parts.test,
             predictions=answer(model, parts.test, signature, self.root),
             rows=learned.height,
@@ -177,7 +186,7 @@ class SimulatedStages:
         old, failure = None, None
         if champion is not None:
             try:
-                old = champion.answer(one.test)
+                old = champion.answer_as_tested(one.test)
             except HomeostatError as error:
                 failure = error.message
         report = run_suite(
@@ -190,6 +199,7 @@ class SimulatedStages:
                 champion=old,
                 champion_signature=None if champion is None else champion.signature,
                 champion_failure=failure,
+                train_target=one.learned,
                 seed=self.project.training.seed,
             ),
             self.project.gate,
@@ -233,6 +243,7 @@ class SimulatedStages:
         version = Version(
             number=len(self.world.versions) + 1,
             model=one.model,
+            tested=one.tested,
             signature=one.signature,
             reference=one.reference,
             trained_at=self.clock.now(),

@@ -61,13 +61,9 @@ def _situation(
         champion = Champion(
             version=number, trained_at=version.created, rows=int(version.lineage.get("trained_rows", 0))
         )
-    # the last cycle's start bounds what counts as new: its events led to it, or came while it ran
-    started = recent[0].started if recent else None
-    events = [
-        event
-        for event in tx.audit.events(kinds=WATCHED, subject=f"model:{project.model}")
-        if started is None or event.time > started
-    ]
+    # the last cycle's request bounds what counts as new, by its place in the log: clocks may jump
+    asked = tx.audit.by_key(f"{recent[0].cycle_id}:requested") if recent else None
+    events = tx.audit.events(after=asked.seq if asked else 0, kinds=WATCHED, subject=f"model:{project.model}")
     trained = next((cycle for cycle in recent if cycle.run_id is not None), None)
     fresh = labels if trained is None else labels.filter(pl.col("received") > trained.started)
     newest = labels["received"].max() if labels.height else None

@@ -62,6 +62,7 @@ def look(
     lateness: timedelta = timedelta(0),
     look_back: timedelta = LOOK_BACK,
     labels_come: bool | None = None,
+    written_at: datetime | None = None,
     actor: str = "watch",
 ) -> list[WindowVerdict]:
     """Judge the complete windows of the version that `reference` describes, and return the verdicts that are new.
@@ -74,7 +75,7 @@ def look(
     Each verdict is written with its events in one transaction: `window.judged` always, and `performance.decayed`, `drift.detected`,
     `quality.broken` when so and not so before. A second call with the same record writes nothing. What was received before
     `now` - `look_back` is left as it is. `now` may be in the time of the rows, where the past is replayed; the record holds what is known.
-    `task` is the reference's, and only checked. `labels_come` None: labels are expected until three windows and `label_delay` went by without one.
+    `written_at`: the time that verdicts and events carry, where that is not `now`. `task` is the reference's, and only checked. `labels_come` None: labels are expected until three windows and `label_delay` went by without one.
     Cost: the record of `look_back` is read each time (about 0.5 s for 100,000 rows).
     """
     if task is not None and task is not reference.task:
@@ -98,7 +99,9 @@ def look(
             continue
         history = _history(known.values(), before=window.start, version=reference.version)
         verdict = _judge(rows, errors, reference=reference, settings=settings, labels_come=labels_come, history=history)
-        stored = _as_record(model, window, verdict, previous=previous, rows=rows, version=reference.version, now=now)
+        stored = _as_record(
+            model, window, verdict, previous=previous, rows=rows, version=reference.version, now=written_at or now
+        )
         with store.write() as tx:
             if not _write(tx, stored, verdict, previous=previous, actor=actor):
                 continue

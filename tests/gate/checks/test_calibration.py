@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 
 from homeostat.core.columns import Signature, Task
@@ -53,3 +55,12 @@ def test_nan_fails_and_absent_probabilities_do_not_apply(world, scores):
     assert judge(w.binary(Predictions(labels=w.y, classes=("no", "yes")))).passed is None
     assert judge(w.regression()).passed is None
     assert judge(w.binary(), limit=None).passed is None
+
+
+def test_a_champion_that_is_further_off_sets_the_limit(world, scores):
+    w = world()
+    candidate = w.binary(scores(np.clip(w.p + 0.25, 0, 1)))
+    worse, better = scores(np.clip(w.p + 0.4, 0, 1)), scores(w.p)
+    assert not judge(candidate).passed
+    assert judge(replace(candidate, champion=worse)).passed
+    assert not judge(replace(candidate, champion=better)).passed

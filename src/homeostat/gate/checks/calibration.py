@@ -1,7 +1,8 @@
 """Probabilities mean what they say: the expected calibration error is not credibly above `gate.max_calibration_error`.
 
 Binary: of the positive class. More classes: of the class that is answered (C. Guo and others, "On calibration of modern neural networks",
-ICML 2017, equation 3). The low end of the interval is held against the limit, because the error itself is never 0 on few rows.
+ICML 2017, equation 3). The low end of the interval is held against the limit, because the error itself is never 0 on few rows. Where the
+champion is further off than the limit on these rows, its error is the limit: keeping it would be no cure.
 """
 
 import numpy as np
@@ -31,6 +32,8 @@ def run(evidence: Evidence, settings: GateSettings) -> list[Result]:
         return [Result(check=NAME, passed=False, limit=limit, reason="some probabilities are NaN or infinite")]
     block = stats.block_length(told - outcomes)
     interval = stats.calibration_interval(outcomes, told, rng=evidence.rng(NAME), block=block)
+    champion = _error(evidence, evidence.champion)
+    limit = limit if champion is None else max(limit, champion)
     passed = interval.low <= limit
     return [
         Result(
@@ -48,6 +51,15 @@ def run(evidence: Evidence, settings: GateSettings) -> list[Result]:
             },
         )
     ]
+
+
+def _error(evidence: Evidence, predictions: Predictions | None) -> float | None:
+    """Return the expected calibration error of a model, None where it has none."""
+    if predictions is None or predictions.scores is None or not np.isfinite(predictions.scores).all():
+        return None
+    outcomes, told = told_and_true(evidence.y, predictions)
+    bins = stats.calibration_bins(outcomes, told)
+    return sum(b.rows * abs(b.predicted - b.observed) for b in bins) / max(1, sum(b.rows for b in bins))
 
 
 def told_and_true(y: Array, predictions: Predictions) -> tuple[Array, Floats]:
