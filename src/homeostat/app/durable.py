@@ -25,6 +25,10 @@ class StepBroke(HomeostatError):
     """A step of a cycle met what nobody foresaw; the log has the whole story."""
 
 
+class Unfinished(HomeostatError):
+    """A cycle stopped where not even that could be written down; a new process takes it up at its last finished step."""
+
+
 class DbosSteps:
     """Implements core.ports.Durable inside a DBOS workflow."""
 
@@ -62,8 +66,14 @@ class DurableCycles:
             }
         )
 
+        self._raised: dict[str, str] = {}
+
         def turn(request: dict[str, Any]) -> str:
-            return run(CycleRequest(**request), DbosSteps()).value
+            try:
+                return run(CycleRequest(**request), DbosSteps()).value
+            except Exception as error:
+                self._raised[request["cycle_id"]] = f"{type(error).__name__}: {error}"
+                raise
 
         self._workflow = DBOS.workflow(name="cycle")(turn)
 
@@ -77,11 +87,16 @@ class DurableCycles:
             DBOS.start_workflow(self._workflow, asdict(request))
 
     def lost(self, cycle_id: str) -> str | None:
-        """Return why nobody will ever finish the cycle, None where somebody may."""
+        """Return why nobody will ever finish the cycle, None where somebody may; raise Unfinished where only a new process can."""
         found = DBOS.get_workflow_status(cycle_id)
-        if found is None or found.status not in _LOST:
-            return None
-        return f"its workflow ended as {found.status}" + (f": {found.error}" if found.error else "")
+        if found is not None and found.status in _LOST:
+            return f"its workflow ended as {found.status}" + (f": {found.error}" if found.error else "")
+        if found is not None and found.status == "PENDING" and cycle_id in self._raised:
+            raise Unfinished(
+                f"cycle {cycle_id[:12]} could not write down what it did: {self._raised[cycle_id].splitlines()[0]}",
+                hint="the loop starts anew and takes it up at its last finished step; is the disk full?",
+            )
+        return None
 
     def close(self) -> None:
         DBOS.destroy(destroy_registry=True)

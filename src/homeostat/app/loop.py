@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from homeostat.app.durable import DurableCycles
+from homeostat.app.durable import DurableCycles, Unfinished
 from homeostat.app.wiring import House
 from homeostat.core.ports import CandidateProbe, Durable
 from homeostat.core.records import Cycle, CycleState
@@ -44,11 +44,13 @@ class Loop:
         self.ticks = 0
 
     def run(self, *, every_s: float) -> None:
-        """Tick until `stop`. One failed tick is logged and the next one tries again."""
+        """Tick until `stop`. One failed tick is logged and the next one tries again; Unfinished is for whoever can start a new process."""
         self.cycles.launch()
         while not self._stop.is_set():
             try:
                 self.tick()
+            except Unfinished:
+                raise
             except Exception:  # the border of the loop's thread: tomorrow's tick must come whatever today's met
                 log.exception("a tick of the loop failed")
             self._stop.wait(every_s)
