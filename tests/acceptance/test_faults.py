@@ -1,0 +1,178 @@
+"""A full disk, a locked database, a version that no server can load: requests are answered or refused, never half kept."""
+
+import json
+import sqlite3
+import threading
+import time
+
+import psutil
+import pytest
+from tests.acceptance.site import MODEL, Client, Site, copy_of, get, nothing_is_lost, promoted_at_most_once, wait_until
+
+from homeostat.core.records import CycleState
+from homeostat.retrain.requests import ask
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A project with a champion, its server stopped: each test goes on from a copy of it."""
+    site = Site(tmp_path_factory.mktemp("made") / "project")
+    try:
+        site.up()
+        wait_until(lambda: site.champion() == 1, "the first model")
+        site.rest()
+    finally:
+        site.close()
+    return site
+
+
+@pytest.fixture
+def site(made, tmp_path):
+    copied = copy_of(made, tmp_path / "project")
+    yield copied
+    copied.close()
+
+
+@pytest.fixture
+def client(site):
+    site.up()
+    asking = Client(site)
+    asking.start()
+    wait_until(lambda: len(asking.predicted) > 20, "traffic")
+    yield asking
+    if asking.is_alive():
+        asking.stop()
+
+
+def fill_disk(pid: int, *, full: bool) -> None:
+    """Let every write of the process fail (its files may not grow beyond a byte), as on a full disk."""
+    process = psutil.Process(pid)
+    _, hard = process.rlimit(psutil.RLIMIT_FSIZE)
+    process.rlimit(psutil.RLIMIT_FSIZE, (1 if full else hard, hard))
+
+
+def asked_by_hand(site, cycle_id, **options):
+    return ask(
+        store=site.house.store,
+        model=MODEL,
+        cycle_id=cycle_id,
+        trigger="manual",
+        because="a test",
+        actor="bob",
+        now=site.house.clock.now(),
+        options=options,
+    )
+
+
+def test_a_full_disk_of_the_server_refuses_and_keeps_nothing_half(site, client):
+    worker = site.pid("app.inference")
+    fill_disk(worker, full=True)
+    wait_until(lambda: len(client.refused) > 20, "refusals")
+    assert {status for status, _ in client.refused} == {503}
+    error = json.loads(client.refused[-1][1])["error"]
+    assert error["code"] == "unreachable"
+    assert "free space" in error["hint"]
+    fill_disk(worker, full=False)
+    before = len(client.predicted)
+    wait_until(lambda: len(client.predicted) > before + 20, "answers when there is space again")
+    client.stop()
+    assert site.pid("app.inference") == worker
+    assert client.lost == 0
+    nothing_is_lost(site, client)
+    recorded = set(site.house.records.read("predictions", MODEL)["request_id"])
+    refused = {f"c-{n}" for n in range(1, client._number + 1)} - set(client.predicted)
+    assert refused
+    assert not refused & recorded
+
+
+def test_a_full_disk_of_the_loop_ends_the_cycle_and_the_next_one_comes(site, client):
+    asked_by_hand(site, "full")
+    wait_until(lambda: site.cycle("full").stage == "train", "the training")
+    control = site.pid("web.control")
+    fill_disk(control, full=True)
+    wait_until(lambda: get(site.port, "/health")[0] == 200, "the server's health")
+    answered = len(client.predicted)
+    wait_until(lambda: len(client.predicted) > answered + 100, "answers while the loop cannot write")
+    if (control := site.pid("web.control")) is not None:
+        fill_disk(control, full=False)
+    wait_until(lambda: site.cycle("full").state.is_over, f"the end of {site.cycle('full')}", seconds=90)
+    print(site.cycle("full").state, site.cycle("full").outcome)
+    asked_by_hand(site, "next")
+    wait_until(lambda: site.cycle("next").state.is_over, "the next cycle", seconds=90)
+    assert site.cycle("next").state is CycleState.PROMOTED, site.cycle("next").outcome
+    client.stop()
+    assert client.refused == []
+    nothing_is_lost(site, client)
+    promoted_at_most_once(site)
+
+
+def test_a_database_that_is_locked_for_two_seconds_stops_no_request(site, client):
+    slowest = [0.0]
+    stop = threading.Event()
+
+    def watch():
+        while not stop.wait(0.02):
+            slowest[0] = max(slowest[0], time.monotonic() - client.answered_at)
+
+    other = sqlite3.connect(site.root / ".homeostat" / "homeostat.db", isolation_level=None)
+    watcher = threading.Thread(target=watch)
+    other.execute("BEGIN IMMEDIATE")
+    began = time.monotonic()
+    watcher.start()
+    asking = threading.Thread(target=site.request_cycle, args=("locked",))
+    asking.start()
+    statuses = []
+    while time.monotonic() - began < 2.0:
+        statuses += [get(site.control_port, "/health")[0], get(site.port, "/health")[0]]
+    other.execute("ROLLBACK")
+    other.close()
+    stop.set()
+    watcher.join()
+    asking.join(30)
+    assert set(statuses) == {200}
+    assert slowest[0] < 1.0, f"no answer for {slowest[0]:.2f} s"
+    assert client.refused == []
+    site.rest()
+    assert site.cycles()[0].state is CycleState.PROMOTED
+    client.stop()
+    nothing_is_lost(site, client)
+    promoted_at_most_once(site)
+
+
+LOADS_ELSEWHERE = """
+import sys
+import model
+
+class Shy(model.Rule):
+    def __setstate__(self, state):
+        if any("inference" in word for word in sys.orig_argv):
+            raise RuntimeError("not in this process")
+        self.__dict__.update(state)
+
+def train(data):
+    rule = model.train(data)
+    return Shy(rule.low, rule.high)
+"""
+
+
+def test_a_version_that_no_server_can_load_fails_its_cycle_and_the_champion_goes_on(site, client):
+    (site.root / "shy.py").write_text(LOADS_ELSEWHERE)
+    began = time.monotonic()
+    asked_by_hand(site, "shy", train="shy:train")
+    wait_until(lambda: site.cycle("shy").state.is_over, "the end of the cycle")
+    print(f"the cycle failed after {time.monotonic() - began:.1f} s")
+    shy = site.cycle("shy")
+    assert shy.state is CycleState.FAILED
+    assert "worker-0 cannot serve 'churn' by its new route" in shy.outcome["because"]
+    assert "not in this process" in shy.outcome["because"]
+    with site.house.store.read() as tx:
+        route = tx.routes.get(MODEL)
+    assert (route.champion, route.shadow, route.canary) == (1, None, None)
+    answered = len(client.predicted)
+    wait_until(lambda: len(client.predicted) > answered + 10, "answers")
+    client.stop()
+    assert client.refused == []
+    assert client.lost == 0
+    assert {version for version, _ in client.predicted.values()} == {1}
+    nothing_is_lost(site, client)
+    promoted_at_most_once(site)
