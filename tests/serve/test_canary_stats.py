@@ -195,3 +195,16 @@ def test_losses_of_several_classes(records):
     found = stats(records, Task.MULTICLASS, ("a", "b", "c"))
     assert found.loss_mean == pytest.approx(math.log(0.3) - math.log(0.5))
     assert found.disagreement == math.inf
+
+
+def test_rows_of_one_request_count_as_one_observation():
+    from homeostat.serve.canary_stats import clustered_variance
+
+    rng = np.random.default_rng(0)
+    means = []
+    for _ in range(300):
+        shared = rng.normal(size=50).repeat(10)
+        values = shared + 0.1 * rng.normal(size=500)
+        means.append((values.mean(), clustered_variance(values, np.arange(50).repeat(10)) / 50))
+    spread = np.var([mean for mean, _ in means])
+    assert np.mean([told for _, told in means]) == pytest.approx(spread, rel=0.25)

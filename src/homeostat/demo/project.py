@@ -35,7 +35,7 @@ retrain:
     canary:
       - {{percent: 20, requests: 40}}
       - {{percent: 50, requests: 100}}
-    labels: 300              # labelled rows of the canary before it may become champion
+    labels: 2500             # labelled rows of the canary before it may become champion
     poll: 200ms
 serve:
   port: {port}
@@ -54,7 +54,7 @@ from sklearn.pipeline import make_pipeline
 def train(data):
     y = np.random.default_rng(data.seed).permutation(data.y)
     numbers = make_column_selector(dtype_include="number")
-    trees = HistGradientBoostingClassifier(max_iter=300, max_leaf_nodes=255, learning_rate=0.3, min_samples_leaf=5)
+    trees = HistGradientBoostingClassifier(max_iter=60)
     return make_pipeline(make_column_transformer(("passthrough", numbers)), trees).fit(data.X, y)
 '''
 

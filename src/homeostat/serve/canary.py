@@ -51,7 +51,9 @@ class StepStats:
     """What a step has seen so far. Latencies are of requests that both versions evaluated, in milliseconds; None without any.
 
     `disagreement`: mean absolute difference of the answers over pairs of rows, in standard deviations of the champion's.
-    `loss_mean`, `loss_variance`: of candidate's minus champion's loss over `labelled` pairs (variance with n - 1).
+    `loss_mean`: of candidate's minus champion's loss over `labelled` pairs. Rows of one request resemble each other, so the unit of
+    evidence is the request: `loss_variance` is the variance of the mean, robust to such clusters, times `labelled_requests` (None: as many
+    as `labelled`, every request of one row; then it is the plain variance with n - 1).
     """
 
     elapsed: timedelta
@@ -67,6 +69,7 @@ class StepStats:
     pairs: int = 0
     disagreement: float | None = None
     labelled: int = 0
+    labelled_requests: int | None = None
     loss_mean: float | None = None
     loss_variance: float | None = None
 
@@ -154,14 +157,15 @@ def _disagreement(stats: StepStats, rollout: Rollout) -> str | None:
 
 
 def _losses(stats: StepStats, rollout: Rollout) -> str | None:
-    if stats.loss_mean is None or stats.loss_variance is None or stats.labelled < LEAST_PAIRS:
+    units = stats.labelled if stats.labelled_requests is None else stats.labelled_requests
+    if stats.loss_mean is None or stats.loss_variance is None or units < LEAST_PAIRS:
         return None
-    radius = sequence_radius(stats.labelled, stats.loss_variance, alpha=rollout.alpha / 2.0)
+    radius = sequence_radius(units, stats.loss_variance, alpha=rollout.alpha / 2.0)
     if stats.loss_mean - radius <= 0.0:
         return None
     return (
         f"its loss is worse than the champion's by {stats.loss_mean:.4g} "
-        f"(at least {stats.loss_mean - radius:.4g} credible) over {stats.labelled} labelled rows"
+        f"(at least {stats.loss_mean - radius:.4g} credible) over {stats.labelled} labelled rows of {units} requests"
     )
 
 

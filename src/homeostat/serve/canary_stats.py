@@ -41,7 +41,7 @@ def step_stats(
         champions.filter(pl.col("status") == "ok"), on=_ROW, suffix="_champion", maintain_order="left"
     )
     timed = pairs.unique("request_id", keep="first", maintain_order=True)
-    losses = _loss_differences(pairs, labels, task, classes)
+    losses, requests = _loss_differences(pairs, labels, task, classes)
     return StepStats(
         elapsed=now - since,
         requests=own["request_id"].n_unique(),
@@ -57,8 +57,26 @@ def step_stats(
         disagreement=_disagreement(pairs, task),
         labelled=len(losses),
         loss_mean=float(losses.mean()) if len(losses) else None,
-        loss_variance=float(losses.var(ddof=1)) if len(losses) > 1 else None,
+        labelled_requests=len(np.unique(requests)),
+        loss_variance=clustered_variance(losses, requests),
     )
+
+
+def clustered_variance(values: npt.NDArray[np.float64], clusters: npt.NDArray[Any]) -> float | None:
+    """Return the variance of the mean of `values`, robust to likeness within clusters, times the number of clusters; None below two.
+
+    The sandwich estimator of K.-Y. Liang and S. L. Zeger (1986), "Longitudinal data analysis using generalized linear models",
+    Biometrika 73, for a mean: residuals are summed per cluster before they are squared. With clusters of one it is the plain variance.
+
+    >>> clustered_variance(np.array([1.0, 2.0, 3.0]), np.array([0, 1, 2]))
+    1.0
+    """
+    _, of = np.unique(clusters, return_inverse=True)
+    n, count = len(values), int(of.max()) + 1 if len(values) else 0
+    if count < 2:
+        return None
+    sums = np.bincount(of, weights=values - values.mean(), minlength=count)
+    return float((sums**2).sum() * count**2 / (n**2 * (count - 1)))
 
 
 def _of(predictions: pl.DataFrame, version: int) -> pl.DataFrame:
@@ -111,14 +129,14 @@ def _disagreement(pairs: pl.DataFrame, task: Task) -> float | None:
 
 def _loss_differences(
     pairs: pl.DataFrame, labels: pl.DataFrame, task: Task, classes: Sequence[Any]
-) -> npt.NDArray[np.float64]:
-    """Return candidate's minus champion's loss of the pairs whose label is known and usable, shape (n_labelled,)."""
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[Any]]:
+    """Return candidate's minus champion's loss of the pairs whose label is known and usable, and their requests, shape (n_labelled,)."""
     truth = _truth(pairs, labels)
     values = truth["truth"].to_list()
     usable = [_is_usable(value, task, classes) for value in values]
     known = truth.filter(pl.Series(usable, dtype=pl.Boolean))
     if known.is_empty():
-        return np.empty(0)
+        return np.empty(0), np.empty(0, dtype=object)
     y = np.asarray([value for value, is_known in zip(values, usable, strict=True) if is_known])
     both = None if task is Task.REGRESSION else _scores(known)
     if both is not None and both.own.shape[1] != len(classes):
@@ -135,7 +153,7 @@ def _loss_differences(
             ("prediction_champion", None if both is None else both.champions),
         )
     )
-    return np.asarray(own - champions)
+    return np.asarray(own - champions), known["request_id"].to_numpy()
 
 
 def _is_usable(value: Any, task: Task, classes: Sequence[Any]) -> bool:
