@@ -74,7 +74,7 @@ class RouteFollower:
     def _follow(self, route: Route) -> bool:
         try:
             self._plane.switch(route)
-        except Exception as error:  # noqa: BLE001 - border: loading a model runs foreign code, and the heart must beat on
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - border: loading a model runs foreign code, and the heart must beat on
             told = error.message if isinstance(error, HomeostatError) else f"{type(error).__name__}: {error}"
             self._could_not(route, told)
             return False
@@ -108,7 +108,7 @@ class RouteFollower:
         alone = Route(model=route.model, generation=route.generation, champion=route.champion, since=route.since)
         try:
             self._plane.switch(alone)
-        except Exception as error:  # noqa: BLE001 - border, as above
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - border, as above
             log.error("the champion of %s does not load either: %s", route.model, error)  # noqa: TRY400
 
     def beat(self) -> None:

@@ -1,0 +1,175 @@
+"""How a server follows the routes, whatever does not load."""
+
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from homeostat.app import inference
+from homeostat.app.inference import RouteFollower, beat_on
+from homeostat.audit.log import record, verify
+from homeostat.core.errors import AuditBroken
+from homeostat.core.records import Route
+from homeostat.serve.plane import Plane
+from homeostat.storage.sql.store import open_memory_store
+from homeostat.testing.serving import Says, Versions
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+@dataclass
+class Clock:
+    time: datetime = NOW
+
+    def now(self):
+        return self.time
+
+
+@dataclass
+class Server:
+    """A worker without a process: a store, a plane whose versions load or do not, and its follower."""
+
+    broken: dict = field(default_factory=dict)
+    clock: Clock = field(default_factory=Clock)
+
+    def __post_init__(self):
+        self.store = open_memory_store()
+        self.versions = Versions({1: Says(0.1), 2: Says(0.2), 3: Says(0.3)})
+        self.plane = Plane(self.load, SimpleNamespace(write=lambda *_: None), self.clock)
+        house = SimpleNamespace(store=self.store, clock=self.clock)
+        self.follower = RouteFollower(house, self.plane, worker_id="worker-0")
+
+    def load(self, model, version):
+        if version in self.broken:
+            raise self.broken[version]
+        return self.versions(model, version)
+
+    def route(self, **what):
+        with self.store.write() as tx:
+            return tx.routes.put(Route(model="m", generation=0, **what))
+
+    def look(self, times=1):
+        for _ in range(times):
+            self.follower.look()
+
+    def worker(self):
+        with self.store.read() as tx:
+            (found,) = tx.routes.workers(alive_since=datetime(2000, 1, 1, tzinfo=UTC))
+        return found
+
+    def events(self):
+        with self.store.read() as tx:
+            return tx.audit.events()
+
+    @property
+    def serves(self):
+        return self.plane.routes["m"].versions
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setattr(inference, "_RETRY_S", 0.0)
+    made = Server()
+    yield made
+    made.plane.close(5)
+    made.store.close()
+
+
+def test_it_switches_and_says_so(server):
+    server.look()
+    assert server.worker().generations == {}
+    server.route(champion=1)
+    server.look()
+    server.route(champion=1, canary=2, canary_percent=10.0)
+    server.look()
+    assert server.serves == (1, 2)
+    assert server.worker().generations == {"m": 2}
+    server.look(3)
+    assert server.versions.loads == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "error", [AuditBroken("its files were changed"), RuntimeError("no such module"), SystemExit(3)]
+)
+def test_a_version_that_does_not_load_leaves_the_old_route_and_is_told_after_three_tries(server, error):
+    server.route(champion=1)
+    server.look()
+    server.broken[2] = error
+    server.route(champion=2)
+    server.look(2)
+    assert server.events() == []
+    server.look(5)
+    assert server.serves == (1,)
+    assert server.worker().generations == {"m": 1}
+    (event,) = server.events()
+    assert event.kind == "route.not_followed"
+    assert event.payload["generation"] == 2
+    assert (error.message if isinstance(error, AuditBroken) else str(error)) in event.payload["error"]
+
+
+def test_what_failed_for_a_moment_is_tried_again(server):
+    server.broken[1] = OSError("the store of files is away")
+    server.route(champion=1)
+    server.look()
+    assert server.plane.routes == {}
+    server.broken.clear()
+    server.look()
+    assert server.serves == (1,)
+    assert server.worker().generations == {"m": 1}
+
+
+def test_a_new_server_answers_by_the_champion_though_the_canary_is_broken(server):
+    server.broken[2] = RuntimeError("no")
+    server.route(champion=1, canary=2, canary_percent=50.0)
+    server.look()
+    assert server.serves == (1,)
+    assert server.worker().generations == {}, "it has not switched to that route"
+    server.broken.clear()
+    server.look()
+    assert server.serves == (1, 2)
+    assert server.worker().generations == {"m": 1}
+
+
+def test_a_clock_that_is_set_back_neither_stops_the_heart_nor_breaks_the_chain(server):
+    server.route(champion=1)
+    server.look()
+    for hours in (1, 2, -5):
+        with server.store.write() as tx:
+            record(tx, "test.happened", subject="clock", actor="ann", time=server.clock.now())
+        server.clock.time = NOW - timedelta(hours=hours)
+        server.look()
+        assert server.worker().heartbeat == server.clock.now()
+    assert verify(server.store) == 3
+
+
+def test_a_server_that_loads_for_long_is_seen_to_live(server, monkeypatch):
+    monkeypatch.setattr(inference, "_BEAT_S", 0.001)
+    loading, go, stop = threading.Event(), threading.Event(), threading.Event()
+    load = server.plane._load
+
+    def slow(model, version):
+        loading.set()
+        assert go.wait(20)
+        return load(model, version)
+
+    server.plane._load = slow
+    server.route(champion=1)
+    looking = threading.Thread(target=server.look)
+    beating = threading.Thread(target=beat_on, args=(server.follower, stop))
+    looking.start()
+    assert loading.wait(20)
+    server.clock.time = NOW + timedelta(minutes=1)
+    beating.start()
+    seen = threading.Event()
+    while not seen.is_set():
+        with server.store.read() as tx:
+            if any(worker.heartbeat == server.clock.now() for worker in tx.routes.workers(alive_since=NOW)):
+                seen.set()
+    assert server.worker().generations == {}
+    go.set()
+    stop.set()
+    looking.join(20)
+    beating.join(20)
+    assert server.serves == (1,)
