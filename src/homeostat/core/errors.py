@@ -120,6 +120,10 @@ class JobFailed(CheckFailed):
     code = "job_failed"
 
 
+class JobKilled(JobFailed):
+    """User code was killed from outside (the system was short of memory, say): worth one more try."""
+
+
 class AuditBroken(CheckFailed):
     """The audit chain does not verify; the message names the first bad entry."""
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from homeostat.audit.log import record
-from homeostat.core.errors import Quarantined
+from homeostat.core.errors import JobKilled, Quarantined
 from homeostat.core.ids import derived_id
 from homeostat.core.ports import BlobStore, CandidateProbe, Clock, Json, RecordLog, Store, TableStore, Transaction
 from homeostat.core.records import Cycle, CycleState, DatasetVersion, Run
@@ -99,7 +99,9 @@ class LiveStages:
     def train(self, snapshot: Json) -> Json:
         self._stage("train")
         self._forget_workdir(self._run_id)
-        run = self._shop.train(snapshot["version"], settings=self._training, run_id=self._run_id)
+        run = _once_more_if_killed(
+            lambda: self._shop.train(snapshot["version"], settings=self._training, run_id=self._run_id)
+        )
         return {"run_id": run.run_id}
 
     def gate(self, snapshot: Json, trained: Json) -> Json:  # noqa: ARG002 - the run names its data version
@@ -119,7 +121,7 @@ class LiveStages:
         del snapshot  # the run knows its data version
         self._stage("refit")
         run_id = derived_id(self.request.cycle_id, "refit")
-        run = self._shop.refit(self._run(trained), settings=self._training, run_id=run_id)
+        run = _once_more_if_killed(lambda: self._shop.refit(self._run(trained), settings=self._training, run_id=run_id))
         return {"run_id": run.run_id}
 
     def register(self, trained: Json, judged: Json) -> Json:
@@ -330,3 +332,12 @@ class LiveStages:
 
     def _forget_workdir(self, run_id: str) -> None:
         shutil.rmtree(self.workdir / run_id, ignore_errors=True)
+
+
+def _once_more_if_killed(work: Callable[[], Run]) -> Run:
+    """Do the work; where its process was killed from outside, a second time: that says nothing about the code."""
+    try:
+        return work()
+    except JobKilled as error:
+        log.warning("once more: %s", error.message)
+        return work()

@@ -17,7 +17,7 @@ from typing import IO, Any
 
 import msgspec
 
-from homeostat.core.errors import JobFailed
+from homeostat.core.errors import JobFailed, JobKilled
 from homeostat.core.records import Json
 from homeostat.serve.probe_server import MODEL
 from homeostat.train.redact import Redactor
@@ -47,9 +47,16 @@ class ServerProbe:
     def predict(self, package: Path, rows: Sequence[Json], *, timeout_s: float) -> Probed:
         """Return the answers to the rows, asked one by one. The process has ended when this returns or raises.
 
-        Raises JobFailed where the candidate cannot be loaded, dies, refuses or fails a row, or where all of it takes too long.
+        Raises JobFailed where the candidate cannot be loaded, dies, refuses or fails a row, or where all of it takes too long. A process
+        that is killed from outside is started once more.
         """
         until = time.monotonic() + timeout_s
+        try:
+            return self._tried(package, rows, until)
+        except JobKilled:
+            return self._tried(package, rows, until)
+
+    def _tried(self, package: Path, rows: Sequence[Json], until: float) -> Probed:
         with _server(package, self._env) as server:
             started = server.started(until)
             outputs, latencies = [], []
@@ -130,6 +137,8 @@ class _Server:
         except TimeoutError as error:
             raise self._failed(f"the candidate did not answer row {number} in time") from error
         except (OSError, http.client.HTTPException) as error:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(1.0)
             raise self._failed(f"the server died when the candidate was asked row {number}") from error
         if status != 200:
             told = answer.get("error", {})
@@ -165,4 +174,5 @@ class _Server:
         self._output.seek(max(0, size - _LAST_WORDS_BYTES))
         last = self._output.read().decode(errors="replace").strip()
         told = f"its last words: {Redactor(dict(os.environ))(last)}" if last else None
-        return JobFailed(message, hint=hint or told)
+        kind = JobKilled if self._process.poll() == -signal.SIGKILL else JobFailed
+        return kind(message, hint=hint or told)

@@ -12,7 +12,7 @@ import polars as pl
 
 from homeostat.core.columns import Roles, Signature
 from homeostat.core.duration import size_bytes
-from homeostat.core.errors import JobFailed
+from homeostat.core.errors import JobFailed, JobKilled
 from homeostat.track.predictions import Predictions
 from homeostat.train.package import read_signature
 from homeostat.train.recorded import settings_json
@@ -147,7 +147,8 @@ def _accepted(what: str, result: ChildResult, settings: TrainSettings) -> dict[s
     message, hint = _failure(what, result, settings)
     lines = result.log.strip().splitlines()[-LAST_LINES:]
     shown = "\n".join(["", "the last lines of its output:", *(f"  {line[:300]}" for line in lines)]) if lines else ""
-    raise JobFailed(message, hint=hint + shown)
+    was_killed = result.ended == "exited" and result.answer is None and result.exit == -signal.SIGKILL
+    raise (JobKilled if was_killed else JobFailed)(message, hint=hint + shown)
 
 
 def _failure(what: str, result: ChildResult, settings: TrainSettings) -> tuple[str, str]:
