@@ -6,11 +6,12 @@ import polars as pl
 import pytest
 from tests.retrain.worlds import START, folder_with_rules, moving_world, project
 
-from homeostat.core.columns import Task
+from homeostat.core.columns import Kind, Task
 from homeostat.core.duration import Duration
 from homeostat.core.errors import HomeostatError, InvalidInput
+from homeostat.data.kinds import infer_kinds
 from homeostat.data.settings import DataSettings
-from homeostat.retrain.backtest import backtest
+from homeostat.retrain.backtest import backtest, prepare
 from homeostat.retrain.backtest_result import BacktestResult
 from homeostat.retrain.settings import RetrainSettings, Triggers
 from homeostat.retrain.timeline import Timeline
@@ -221,3 +222,14 @@ def test_a_class_that_history_does_not_know(tmp_path):
 def test_data_that_cannot_be_replayed_are_refused(tmp_path, change, match):
     with pytest.raises(HomeostatError, match=match):
         replayed(tmp_path, change(moving_world()), history=None)
+
+
+def test_what_a_column_is_follows_from_the_history_alone():
+    frame = moving_world().with_columns(
+        word=pl.when(pl.col("at") < START + Duration(days=16))
+        .then(pl.lit("a") + (pl.int_range(pl.len()) % 5).cast(pl.String))
+        .otherwise(pl.lit("only once ") + pl.int_range(pl.len()).cast(pl.String))
+    )
+    _, kinds = prepare(frame, project=project(), history=Duration(days=16))
+    assert kinds["word"] is Kind.CATEGORY
+    assert infer_kinds(frame)["word"] is Kind.TEXT
