@@ -118,3 +118,17 @@ def test_an_interrupt_at_any_time_of_the_start_ends_it_cleanly(site):
     wait_until(lambda: site.champion() == 1, "the first model after interrupted starts")
     site.rest()
     promoted_at_most_once(site)
+
+
+def test_processes_that_die_at_their_start_are_given_up_with_a_reason(site):
+    state = site.root / ".homeostat"
+    state.mkdir()
+    (state / "homeostat.db").write_text("not a database")
+    site.up(wait=False)
+    assert site.process.wait(60) == 5
+    said = site.log()
+    assert "dies at its start again and again" in said
+    assert "error: the database" in said
+    assert "starting again in 0.5 s" in said
+    assert "Traceback" not in said
+    wait_until(lambda: not site.processes(), f"the end of {site.processes()}", seconds=5)

@@ -1,3 +1,4 @@
+import sqlite3
 import threading
 from datetime import UTC, datetime
 
@@ -5,7 +6,7 @@ import pytest
 from sqlalchemy import create_engine, inspect
 
 from homeostat.audit.log import record, verify
-from homeostat.core.errors import Conflict, NotFound
+from homeostat.core.errors import Conflict, NotFound, Unreachable
 from homeostat.core.records import Metric, Run, RunStatus
 from homeostat.storage.sql.migrate import HEAD, current
 from homeostat.storage.sql.schema import metadata
@@ -107,4 +108,43 @@ def test_threads_that_write_at_once_queue_and_the_chain_holds(tmp_path):
     for thread in threads:
         thread.join()
     assert verify(store) == 80
+    store.close()
+
+
+def test_a_file_that_is_no_database_is_told(tmp_path):
+    (tmp_path / "x.db").write_text("this is a text about databases, not one of them")
+    with pytest.raises(Unreachable, match=r"x\.db does not answer: file is not a database"):
+        open_store(f"sqlite:///{tmp_path / 'x.db'}")
+
+
+def test_a_database_that_another_holds_is_told_and_nothing_is_half_written(tmp_path, monkeypatch):
+    monkeypatch.setattr("homeostat.storage.sql.store._BUSY_S", 0.05)
+    store = open_store(f"sqlite:///{tmp_path / 'x.db'}")
+    other = sqlite3.connect(tmp_path / "x.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Unreachable, match="database is locked"), store.write() as tx:
+        tx.watch.set_state("a", {"b": 1})
+    other.execute("ROLLBACK")
+    other.close()
+    with store.write() as tx:
+        assert tx.watch.get_state("a") is None
+        tx.watch.set_state("a", {"b": 2})
+    store.close()
+
+
+def test_a_full_disk_is_told_and_the_next_write_goes_through(tmp_path):
+    store = open_store(f"sqlite:///{tmp_path / 'x.db'}")
+
+    def most_pages(n):
+        with store.engine.connect() as connection:
+            connection.exec_driver_sql(f"PRAGMA max_page_count = {n}")
+
+    most_pages(1)  # at least what there is
+    with pytest.raises(Unreachable, match="full"), store.write() as tx:  # noqa: PT012 - the second fails, the first must go with it
+        tx.watch.set_state("small", {})
+        tx.watch.set_state("big", {"x": "y" * 1_000_000})
+    most_pages(1_000_000)
+    with store.write() as tx:
+        assert tx.watch.get_state("small") is None
+        tx.watch.set_state("big", {"x": "y" * 1_000_000})
     store.close()

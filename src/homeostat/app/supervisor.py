@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 
 _BACK_OFF_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
 _STEADY_S = 30.0
+_HOPELESS = 4
 _ORPHANS_S = 3.0
 _PARENT = "HOMEOSTAT_SUPERVISOR_PID"
 
@@ -93,6 +94,10 @@ class Supervisor:
                 log.warning("killing process %s, which did not stop", process.pid)
                 process.kill()
                 process.wait()
+
+    def never_lived(self) -> str | None:
+        """Return the name of a program that has died at its start again and again, None where each has a chance."""
+        return next((child.program.name for child in self._children if child.deaths >= _HOPELESS), None)
 
     def pids(self) -> dict[str, int]:
         """Return the process id of every program that runs now."""

@@ -52,12 +52,14 @@ def up(place: Place, *, workers: int | None, replay: bool, every_s: float, tell:
 
 
 def _ready(host: str, doors: dict[int, str], supervisor: Supervisor) -> bool:
-    """Return True when every door answers 200; raise Unreachable after a minute, False when told to stop before."""
+    """Return True when every door answers 200; raise Unreachable after a minute, or where one dies at its start; False when told to stop before."""
     deadline = time.monotonic() + _READY_S
     waiting = list(doors)
     while waiting and not supervisor.is_stopping:
         supervisor.look(time.monotonic())
         waiting = [port for port in waiting if not answers(host, port, doors[port])]
+        if waiting and (name := supervisor.never_lived()) is not None:
+            raise Unreachable(f"{name} dies at its start again and again", hint="what it said last is above")
         if waiting and time.monotonic() > deadline:
             raise Unreachable(
                 f"nothing answers on port {waiting[0]} after {_READY_S:.0f} s",

@@ -2,12 +2,12 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cached_property
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, StaticPool, create_engine, event, make_url, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from homeostat.core.errors import InvalidInput, MissingExtra, Unreachable
 from homeostat.storage.sql.audit import SqlAudit
@@ -71,15 +71,19 @@ class SqlStore:
         with self._writing, self._connect() as connection:
             # IMMEDIATE takes the write lock at once: a transaction that reads first can't fail half-way with "database is locked"
             begin = "BEGIN IMMEDIATE" if self.engine.dialect.name == "sqlite" else "BEGIN"
-            connection.exec_driver_sql(begin)
             try:
+                connection.exec_driver_sql(begin)
                 if self.engine.dialect.name == "postgresql":
                     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
                 yield SqlTransaction(connection)
-            except BaseException:
-                connection.exec_driver_sql("ROLLBACK")
+                connection.exec_driver_sql("COMMIT")
+            except BaseException as error:
+                # a database that failed may have rolled back by itself; what is told is why it failed
+                with suppress(DatabaseError):
+                    connection.exec_driver_sql("ROLLBACK")
+                if isinstance(error, OperationalError):
+                    raise _unreachable(self.engine, error) from error
                 raise
-            connection.exec_driver_sql("COMMIT")
 
     @contextmanager
     def read(self) -> Iterator[SqlTransaction]:
@@ -103,11 +107,8 @@ class SqlStore:
     def _connect(self) -> Iterator[Connection]:
         try:
             connection = self.engine.connect()
-        except OperationalError as error:
-            raise Unreachable(
-                f"the database {self.engine.url.render_as_string(hide_password=True)} does not answer",
-                hint=str(error.orig),
-            ) from error
+        except DatabaseError as error:
+            raise _unreachable(self.engine, error) from error
         with connection:
             yield connection
 
@@ -165,6 +166,16 @@ def _tune_sqlite(engine: Engine, *, in_memory: bool = False) -> None:
 def _up_to_date(store: SqlStore) -> SqlStore:
     from homeostat.storage.sql.migrate import HEAD, current, upgrade
 
-    if current(store.engine) != HEAD:
-        upgrade(store.engine)
+    try:
+        if current(store.engine) != HEAD:
+            upgrade(store.engine)
+    except DatabaseError as error:
+        raise _unreachable(store.engine, error) from error
     return store
+
+
+def _unreachable(engine: Engine, error: DatabaseError) -> Unreachable:
+    return Unreachable(
+        f"the database {engine.url.render_as_string(hide_password=True)} does not answer: {error.orig}",
+        hint="is the disk full, does another program hold the database, is it the right file or address?",
+    )
