@@ -19,6 +19,7 @@ class Tally:
     rows: int = 0
     labels: int = 0
     failed: int = 0
+    failures: list[str] = field(default_factory=list)
     versions: dict[int, int] = field(default_factory=dict)
 
 
@@ -67,14 +68,18 @@ class Airline:
             )
             answer = self._connection.getresponse()
             found: dict[str, Any] = json.loads(answer.read())
-        except (OSError, http.client.HTTPException):
+        except (OSError, http.client.HTTPException, ValueError) as error:
             self._connection = None
-            self.tally.failed += 1
+            self._failed(f"{verb}: {error}")
             return None
         if answer.status != http.client.OK:
-            self.tally.failed += 1
+            self._failed(f"{verb}: {answer.status} {found.get('error')}")
             return None
         return found
+
+    def _failed(self, what: str) -> None:
+        self.tally.failed += 1
+        self.tally.failures.append(what)
 
 
 def days(flights: pl.DataFrame, *, start: datetime) -> Iterator[tuple[date, pl.DataFrame]]:

@@ -11,6 +11,9 @@ Positive = Annotated[float, Meta(gt=0.0)]
 NotNegative = Annotated[float, Meta(ge=0.0)]
 
 
+CONFIDENCE = 0.95
+
+
 class Bound(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     min: float | None = None
     max: float | None = None
@@ -20,14 +23,21 @@ class ChampionRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Compared with the champion on the same rows, by paired bootstrap.
 
     `not_worse`: the interval of the difference excludes a loss of more than `margin`; `better`: it excludes any gain below `margin`.
-    `metric` None: the task's own (log loss; mean absolute error). `margin` is in units of the metric.
+    `metric` None: the task's own (log loss; mean absolute error). `margin` is in units of the metric; None: 5 % of the champion's loss
+    for `not_worse`, nothing for `better`. `confidence` None: 95 % for `better`, and 60 % for `not_worse`: shadow and canary come after the
+    gate, and a refresh that is kept out because the test rows are few costs more than it saves (docs/decisions/0004).
     """
 
     rule: Literal["not_worse", "better", "off"] = "not_worse"
     metric: str | None = None
     margin: NotNegative | None = None
-    confidence: Annotated[float, Meta(gt=0.5, lt=1.0)] = 0.95
+    confidence: Annotated[float, Meta(gt=0.5, lt=1.0)] | None = None
     resamples: Annotated[int, Meta(ge=100)] = 1000
+
+    @property
+    def sureness(self) -> float:
+        """The confidence that the comparison with the champion asks for."""
+        return self.confidence or (CONFIDENCE if self.rule == "better" else 0.6)
 
 
 class SliceRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -4,6 +4,7 @@ Only the order and the decisions stand here. What is done, and where, is behind 
 in a backtest on simulated time. `Durable` makes each named step finish once, whatever process dies between.
 """
 
+import math
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
@@ -132,7 +133,9 @@ def _roll_out(version: int, *, stages: Stages, durable: Durable, rollout: Rollou
     if rollout.shadow_requests or rollout.shadow_time:
         durable.step("shadow.start", lambda: stages.shadow(version))
         step = CanaryStep(percent=100.0, requests=rollout.shadow_requests, time=rollout.shadow_time)
-        ended = durable.step("shadow.hold", lambda: stages.hold(version, step, rollout, name="shadow"))
+        # a shadow is evaluated beside the answers, when there is time: how long that takes says nothing yet
+        alike = structs.replace(rollout, labels=0, max_latency_ratio=math.inf)
+        ended = durable.step("shadow.hold", lambda: stages.hold(version, step, alike, name="shadow"))
         if ended["action"] == "roll_back":
             return str(ended["because"])
     last = len(rollout.canary) - 1

@@ -190,7 +190,7 @@ class Workshop:
 
     def register(self, run: Run, report: GateReport | None, *, settings: TrainSettings) -> ModelVersion:
         """Return the version that the run becomes, and keep what it looked like on rows that it had not learned from."""
-        signature = from_json(run.facts["signature"])
+        signature = from_json(run.facts.get("served_signature") or run.facts["signature"])
         version = register(
             store=self.store,
             blobs=self.blobs,

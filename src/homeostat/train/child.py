@@ -21,7 +21,7 @@ from homeostat.track.predictions import Predictions
 from homeostat.train.fit import fit_logged
 from homeostat.train.package import predict, read_package, write_package
 from homeostat.train.recorded import settings_from_json
-from homeostat.train.signature import from_json
+from homeostat.train.signature import as_the_model_says, from_json
 from homeostat.train.traces import told
 
 Json = dict[str, Any]
@@ -37,6 +37,7 @@ def train(spec: Json) -> Json:
     rows = pl.read_ipc(spec["train"])
     _seed(settings.seed)
     fitted = fit_logged(rows, roles=roles, signature=signature, settings=settings, root=root)
+    signature = as_the_model_says(signature, fitted.model)
     write_package(fitted.model, package, signature=signature, example=rows, code_root=root)
     read = read_package(package)
     if spec["test"] is None:

@@ -114,7 +114,16 @@ def _limited(rows: int) -> AbstractContextManager[object]:
     return limit
 
 
-class DefaultClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class _TakesNulls:
+    """Declares in scikit-learn's way what the trees do: missing values are fine, in every column."""
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()  # type: ignore[misc]
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+class DefaultClassifier(_TakesNulls, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Boosted trees with probabilities that are calibrated where that was seen to help.
 
     `calibrate`: 'auto' measures on the later part of the training rows, 'always' and 'never' do not. `classes` are all classes of the
@@ -179,7 +188,7 @@ class DefaultClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self.classes_[best.astype(np.intp)]
 
 
-class DefaultRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class DefaultRegressor(_TakesNulls, RegressorMixin, BaseEstimator):  # type: ignore[misc]
     """Boosted trees for numbers."""
 
     def __init__(self, columns: Sequence[tuple[str, str]], *, boosting: Mapping[str, Any] | None = None) -> None:

@@ -27,12 +27,13 @@ _CHILD = "homeostat.train.child"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """A package and how it came about. `predictions` are its answers to the test rows, None where there were none.
+    """A package and how it came about. `signature` is the package's: what the model declares to take. `predictions` are its answers to the test rows, None where there were none.
 
     `rows` is how many were trained on, `dropped` how many were left out (no label, or too old).
     """
 
     package: Path
+    signature: Signature
     predictions: Predictions | None
     params: dict[str, str]
     metrics: dict[str, float]
@@ -82,6 +83,7 @@ def train_in_child(
     return Trained(
         package=workdir / "package",
         predictions=None if test is None else _predictions(workdir, signature),
+        signature=read_signature(workdir / "package"),
         params=said["params"],
         metrics=said["metrics"],
         rows=said["rows"],

@@ -207,6 +207,7 @@ def _trained(
         params=trained.params,
         metrics=trained.metrics,
         facts={
+            "served_signature": to_json(trained.signature),
             "trained_rows": trained.rows,
             "dropped_rows": trained.dropped,
             "duration_s": round(trained.duration_s, 3),
@@ -230,7 +231,7 @@ def _reused(store: Store, blobs: BlobStore, source: str, run_id: str, signature:
             if blobs.exists(f"{old}/{name}"):
                 blobs.put_bytes(f"{new}/{name}", blobs.get_bytes(f"{old}/{name}"))
     answers = pl.read_parquet(blobs.local(f"{new}/test_predictions.parquet"))
-    copied = ("trained_rows", "dropped_rows", "duration_s", "cpu_s", "peak_bytes")
+    copied = ("served_signature", "trained_rows", "dropped_rows", "duration_s", "cpu_s", "peak_bytes")
     return _Result(
         predictions=Predictions.from_frame(answers, classes=signature.classes),
         params=earlier.params,

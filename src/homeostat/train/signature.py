@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -98,6 +99,17 @@ def _sign(value: Any) -> int:
         return 0  # False < True, 0 < 1
     word = value.strip().lower()
     return -1 if word in _NEGATIVE else 1 if word in _POSITIVE else 0
+
+
+def as_the_model_says(signature: Signature, model: Any) -> Signature:
+    """Return the signature with every column nullable where the model declares that it takes missing values (scikit-learn's `allow_nan`).
+
+    What the training rows happened to hold says nothing of tomorrow's: a sensor that never failed in eight weeks fails in the ninth.
+    """
+    tags = getattr(model, "__sklearn_tags__", None)
+    if tags is None or not getattr(getattr(tags(), "input_tags", None), "allow_nan", False):
+        return signature
+    return replace(signature, columns=tuple(replace(column, nullable=True) for column in signature.columns))
 
 
 def to_json(signature: Signature) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 Without it a useless first model would pass, having no champion to lose against. It must do better than the constant on the test rows, and
 that must not be chance: either the interval of the difference shows it, or that of the ranking (ROC AUC above 0.5; a correlation above 0),
 which needs fewer rows where a few sure and wrong answers make the loss uncertain. The constant comes from the training target where it is
-known, otherwise from the test rows themselves, which is a little harder to beat.
+known, otherwise from the test rows themselves, which is a little harder to beat. A candidate that does not beat the constant still passes
+where it surely beats the champion.
 """
 
 from dataclasses import replace
@@ -16,7 +17,7 @@ from homeostat.core.errors import NotEnoughData
 from homeostat.gate import compare, stats
 from homeostat.gate.check import Check, Result
 from homeostat.gate.evidence import Evidence
-from homeostat.gate.settings import GateSettings
+from homeostat.gate.settings import CONFIDENCE, GateSettings
 from homeostat.gate.stats import Array, Interval
 from homeostat.track.metric import class_indices, numbers
 from homeostat.track.predictions import Predictions
@@ -26,7 +27,7 @@ NAME = "baseline"
 
 def run(evidence: Evidence, settings: GateSettings) -> list[Result]:
     metric = compare.usable_metric(settings.champion.metric, evidence.task, evidence.candidate)
-    rng, confidence = evidence.rng(NAME), settings.champion.confidence
+    rng, confidence = evidence.rng(NAME), settings.champion.confidence or CONFIDENCE
     if evidence.task is not Task.REGRESSION and evidence.candidate.scores is None:
         metric = "balanced_accuracy"
         interval = _balanced_difference(evidence, rng=rng, confidence=confidence)
@@ -36,7 +37,22 @@ def run(evidence: Evidence, settings: GateSettings) -> list[Result]:
         interval = compare.difference(evidence.y, evidence.candidate, nothing, metric, rng=rng, confidence=confidence)
         is_open = interval.estimate < 0 <= interval.high
         ranking = _ranking(evidence, rng=rng, confidence=confidence) if is_open else None
-    return [_judge(metric, interval, ranking, confidence)]
+    result = _judge(metric, interval, ranking, confidence)
+    return [result if result.passed else _or_better_than_the_champion(result, evidence, metric, confidence)]
+
+
+def _or_better_than_the_champion(result: Result, evidence: Evidence, metric: str, confidence: float) -> Result:
+    """Where the champion is surely worse still, keeping it would be no cure."""
+    if evidence.champion is None or metric == "balanced_accuracy":
+        return result
+    usable = compare.usable_metric(metric, evidence.task, evidence.candidate, evidence.champion)
+    rng = evidence.rng(f"{NAME}:champion")
+    better = compare.difference(
+        evidence.y, evidence.candidate, evidence.champion, usable, rng=rng, confidence=confidence
+    )
+    if better.high >= 0:
+        return result
+    return replace(result, passed=True, reason=f"{result.reason}; but the champion is surely worse still")
 
 
 def _judge(metric: str, interval: Interval, ranking: Interval | None, confidence: float) -> Result:

@@ -1,6 +1,6 @@
 """The candidate against the champion on the same rows, by paired bootstrap.
 
-`not_worse`: the whole interval of the difference of losses lies below the margin (non-inferiority: too few rows to tell is a failure, and the
+`not_worse`: the interval of the difference of losses lies below the margin (non-inferiority: too few rows to tell is a failure, and the
 champion stays). `better`: it lies below minus the margin. Without a margin, `not_worse` allows 5 % of the champion's loss, which is also the
 least that watching calls decay, and `better` asks for any gain at all.
 """
@@ -33,7 +33,7 @@ def run(evidence: Evidence, settings: GateSettings) -> list[Result]:
         evidence.champion,
         metric,
         rng=evidence.rng(NAME),
-        confidence=rule.confidence,
+        confidence=rule.sureness,
         resamples=rule.resamples,
     )
     old = compare.loss(evidence.y, evidence.champion, metric)
@@ -70,7 +70,7 @@ def _reason(interval: Interval, limit: float, rule: ChampionRule, values: dict[s
     told = f"{values['metric']} {values['candidate']:.4g} against the champion's {values['champion']:.4g}"
     if math.isnan(interval.estimate):
         return f"{told}: cannot be compared, one of them has no number"
-    percent = f"{100 * rule.confidence:g} %"
+    percent = f"{100 * rule.sureness:g} %"
     worst = f"at worst {abs(interval.high):.3g} {'more' if interval.high > 0 else 'less'} loss ({percent})"
     if rule.rule == "better":
         return f"{told}: {worst}, wanted a gain" + (f" of more than {-limit:.3g}" if limit else "")
