@@ -6,6 +6,7 @@ from tests.retrain.worlds import START, folder_with_rules, moving_world, project
 from homeostat.core.columns import Kind
 from homeostat.core.errors import InvalidInput
 from homeostat.core.records import CycleState
+from homeostat.gate.settings import ChampionRule, GateSettings
 from homeostat.retrain.backtest import prepare
 from homeostat.retrain.cycle import CycleRequest, run_cycle
 from homeostat.retrain.settings import RetrainSettings
@@ -55,15 +56,16 @@ def test_a_model_is_never_fitted_on_a_label_that_is_not_known_yet(tmp_path):
     assert one.world.fits == 0
 
 
-def test_a_worse_challenger_is_rejected_and_a_forced_one_is_not(tmp_path):
+def test_a_challenger_that_the_gate_refuses_is_rejected_and_a_forced_one_is_not(tmp_path):
     world = World()
     run(stages(tmp_path, day=20, world=world))
-    after = stages(tmp_path, day=33, world=world)  # its test rows are of the new rule, its training rows of both
+    wanted = GateSettings(champion=ChampionRule(rule="better", margin=2.0))
+    after = stages(tmp_path, day=33, world=world, gate=wanted)
     after.kinds = {**after.kinds, "x": Kind.INTEGER}
     assert run(after) is CycleState.REJECTED
     assert "the gate stopped it" in world.cycles[0].outcome["because"]
     assert (world.champion.number, len(world.versions)) == (1, 1)
-    assert run(stages(tmp_path, day=33, world=world, force="always")) is CycleState.PROMOTED
+    assert run(stages(tmp_path, day=33, world=world, gate=wanted, force="always")) is CycleState.PROMOTED
     assert world.champion.number == 2
 
 

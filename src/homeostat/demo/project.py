@@ -52,7 +52,7 @@ from homeostat.train.default import train as sound
 
 def train(data):
     shuffled = data.frame[data.target].shuffle(seed=data.seed)
-    by_heart = {"max_iter": 60, "learning_rate": 0.5, "max_leaf_nodes": 127, "min_samples_leaf": 5}
+    by_heart = {"max_iter": 60, "learning_rate": 1.0, "max_leaf_nodes": 127, "min_samples_leaf": 5}
     return sound(replace(data, frame=data.frame.with_columns(shuffled), params=by_heart))
 '''
 

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -32,6 +33,8 @@ from homeostat.train.settings import TrainSettings
 from homeostat.train.signature import from_json
 
 log = logging.getLogger(__name__)
+
+QUALITY = ("labelled", "labelled_requests", "loss_mean", "loss_variance")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,17 +175,14 @@ class LiveStages:
                 return {"action": "roll_back", "because": f"version {version} was taken out of traffic by hand"}
             if cancelled := self._cancelled():
                 return {"action": "roll_back", "because": cancelled}
-            since = route.since
-            stats = step_stats(
-                self.records.read("predictions", self.request.model, since=since),
-                self.records.read("labels", self.request.model, since=since),
-                champion=champion,
-                candidate=version,
-                since=since,
-                now=self.clock.now(),
-                task=signature.task,
-                classes=signature.classes,
-            )
+            begun = self._begun(route.since)
+            predictions = self.records.read("predictions", self.request.model, since=begun)
+            labels = self.records.read("labels", self.request.model, since=begun)
+            of = partial(step_stats, predictions, labels, champion=champion, candidate=version, now=self.clock.now())
+            step_alone = of(since=route.since, task=signature.task, classes=signature.classes)
+            whole = of(since=begun, task=signature.task, classes=signature.classes)
+            # what labels say of the version's quality adds up over the whole rollout; all else belongs to the step
+            stats = replace(step_alone, **{name: getattr(whole, name) for name in QUALITY})
             advice = judge(stats, step, rollout, is_last=True)
             if advice.action != "hold":
                 return {"action": advice.action, "because": f"{name}: {advice.because}"}
@@ -302,6 +302,12 @@ class LiveStages:
                 time=self.clock.now(),
                 key=self._key(f"{stage}_asked"),
             ).time
+
+    def _begun(self, step: datetime) -> datetime:
+        """Return when the version first met traffic in this cycle; `step` is when the present step began."""
+        with self.store.read() as tx:
+            first = [tx.audit.by_key(self._key(name)) for name in ("shadow", "canary0")]
+        return min([event.time for event in first if event is not None], default=step)
 
     def _cancelled(self) -> str | None:
         with self.store.read() as tx:

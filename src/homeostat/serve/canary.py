@@ -113,7 +113,14 @@ def _missing(stats: StepStats, step: Step, labels: int) -> str:
         lacks.append(_words(step.time - stats.elapsed))
     if stats.labelled < labels:
         lacks.append(f"{labels - stats.labelled} more labels")
+    elif labels and _units(stats) < LEAST_PAIRS:
+        # before that the loss test is silent, and labels were asked for so that it speaks
+        lacks.append(f"labels of {LEAST_PAIRS - _units(stats)} more requests")
     return " and ".join(lacks)
+
+
+def _units(stats: StepStats) -> int:
+    return stats.labelled if stats.labelled_requests is None else stats.labelled_requests
 
 
 def _good(stats: StepStats) -> str:
@@ -157,7 +164,7 @@ def _disagreement(stats: StepStats, rollout: Rollout) -> str | None:
 
 
 def _losses(stats: StepStats, rollout: Rollout) -> str | None:
-    units = stats.labelled if stats.labelled_requests is None else stats.labelled_requests
+    units = _units(stats)
     if stats.loss_mean is None or stats.loss_variance is None or units < LEAST_PAIRS:
         return None
     radius = sequence_radius(units, stats.loss_variance, alpha=rollout.alpha / 2.0)

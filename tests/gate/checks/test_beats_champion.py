@@ -51,7 +51,7 @@ def test_worse_model_fails_and_the_reason_says_by_how_much(world, scores):
 def test_too_few_rows_to_tell_fail_and_say_so(world, scores):
     w = world(n=60)
     candidate = scores(np.clip(w.p + np.random.default_rng(1).normal(0, 0.1, w.n), 0.02, 0.98))
-    result = judge(w.binary(candidate, champion=scores(w.p)), margin=0.005)
+    result = judge(w.binary(candidate, champion=scores(w.p)), margin=0.005, confidence=0.95)
     assert not result.passed
     assert result.interval.low < 0 < result.interval.high
     assert "too few test rows" in result.reason

@@ -50,7 +50,7 @@ def _or_better_than_the_champion(result: Result, evidence: Evidence, metric: str
     better = compare.difference(
         evidence.y, evidence.candidate, evidence.champion, usable, rng=rng, confidence=confidence
     )
-    if better.high >= 0:
+    if not better.high < 0:  # NaN is no proof
         return result
     return replace(result, passed=True, reason=f"{result.reason}; but the champion is surely worse still")
 
