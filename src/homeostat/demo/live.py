@@ -187,9 +187,9 @@ def sentence(event: Event) -> tuple[str, str] | None:  # noqa: C901, PLR0911 - o
         case "cycle.requested":
             return "loop", f"a cycle starts ({told['trigger']}): {told['because']}"
         case "run.finished":
-            return "train", "a candidate is trained"
+            return "train", "a candidate is trained" if told.get("metrics") else "it learned from the tested rows too"
         case "gate.passed" | "gate.failed":
-            return "gate", "the candidate passed" if event.kind == "gate.passed" else "the candidate FAILED"
+            return "gate", f"{'PASSED' if event.kind == 'gate.passed' else 'FAILED'}: {told.get('summary')}"
         case "model_version.registered":
             forced = "" if told.get("gate_passed") else ", past the gate by force: the audit log keeps the reason"
             return "registry", f"version {told['version']} is registered{forced}"

@@ -28,7 +28,7 @@ watch:
 retrain:
   triggers:
     performance: true        # when labelled windows are worse than they should be
-    new_rows: 18000          # and every three weeks anyway
+    new_rows: 12000          # and every two weeks anyway
   cooldown: 7d
   rollout:
     shadow_requests: 30
