@@ -113,7 +113,7 @@ class Live:
 
     def _settle(self) -> None:
         """Give the loop time for one look, and wait while it learns."""
-        time.sleep(0.1)
+        time.sleep(0.25)
         began = time.monotonic()
         while (cycle := self._running()) is not None and cycle.stage in _LEARNING:
             if time.monotonic() - began > 120:

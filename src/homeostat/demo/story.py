@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 MODEL = "late-flights"
 HISTORY = "56d"
-LIVE_FROM = datetime(2013, 11, 25, tzinfo=UTC)
+LIVE_FROM = datetime(2013, 12, 1, tzinfo=UTC)
 PATIENCE = timedelta(days=40)
 _MARK = ".homeostat-demo"
 _STYLES = {"watch": "bold red", "rollout": "bold green", "gate": "cyan", "loop": "yellow"}
