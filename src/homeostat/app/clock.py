@@ -1,14 +1,22 @@
-"""Real time, and the time that the data say it is."""
+"""Real time."""
 
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta
 
 
 class SystemClock:
-    """Implements core.ports.Clock with the machine's clock; never goes backwards within a process."""
+    """Implements core.ports.Clock with the machine's clock, which may be set back; within a process time only goes on.
+
+    After a jump back it goes on from where it was, at the pace of the monotonic clock, until the machine's clock has caught up.
+    """
 
     def __init__(self) -> None:
         self._last = datetime.min.replace(tzinfo=UTC)
+        self._at = time.monotonic()
 
     def now(self) -> datetime:
-        self._last = max(self._last, datetime.now(tz=UTC))
+        at = time.monotonic()
+        told = datetime.now(tz=UTC)
+        going_on = self._last + timedelta(seconds=at - self._at)
+        self._last, self._at = max(told, going_on), at
         return self._last
