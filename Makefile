@@ -30,7 +30,7 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest --doctest-modules src/homeostat
+	$(BIN)/python -m pytest --doctest-modules src/homeostat --ignore=src/homeostat/storage/sql/migrations
 
 bench: setup
 	@for script in bench/*.py; do echo "== $$script" >&2; $(BIN)/python $$script || exit 1; done

@@ -14,6 +14,7 @@ from homeostat.core.duration import Duration
 from homeostat.core.errors import Conflict, InvalidInput
 from homeostat.data.settings import DataSettings
 from homeostat.retrain.project import Project
+from homeostat.retrain.settings import RetrainSettings, Triggers
 from homeostat.watch.settings import WatchSettings
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ _WINDOWS = tuple(
 _WINDOWS_IN_HISTORY = 20
 _ROWS_IN_WINDOW = 120  # above watch.min_labels and watch.drift.min_rows
 _LEAST_WINDOW_ROWS = 200
+_LEAST_NEW_ROWS = 100
 _SHOWN = 12
 
 
@@ -81,6 +83,8 @@ def draft(
             columns={name: kind for name, kind in found.kinds.items() if kind is not inferred[name]},
         ),
         watch=_watch(frame, found.time),
+        # renewing now and then beats waiting for an alarm: an easy season hides a stale model (docs/decisions/0004)
+        retrain=RetrainSettings(triggers=Triggers(new_rows=max(_LEAST_NEW_ROWS, frame.height // 10))),
     )
     features = {name: str(found.kinds[name]) for name in project.data.roles.features(frame.columns)}
     if not features:
