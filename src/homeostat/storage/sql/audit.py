@@ -10,7 +10,8 @@ from homeostat.core.errors import Conflict
 from homeostat.core.ports import Json
 from homeostat.core.records import Event
 from homeostat.storage.sql.rows import record_of, upsert, values_of
-from homeostat.storage.sql.schema import audit_events, states
+from homeostat.storage.sql.schema.audit import audit_events
+from homeostat.storage.sql.schema.watch import states
 
 _HEAD = "audit.head"
 

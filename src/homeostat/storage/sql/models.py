@@ -5,7 +5,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from homeostat.core.errors import NotFound, near
 from homeostat.core.records import GateReport, ModelVersion
 from homeostat.storage.sql.rows import record_of, upsert, values_of
-from homeostat.storage.sql.schema import gate_reports, model_aliases, model_versions
+from homeostat.storage.sql.schema.models import gate_reports, model_aliases, model_versions
 
 
 class SqlModels:

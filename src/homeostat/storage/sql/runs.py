@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 from homeostat.core.errors import Conflict, NotFound
 from homeostat.core.records import Metric, Run, RunStatus
 from homeostat.storage.sql.rows import record_of, values_of
-from homeostat.storage.sql.schema import experiments, run_metrics, run_params, runs
+from homeostat.storage.sql.schema.tracking import experiments, run_metrics, run_params, runs
 
 _ELSEWHERE = ("params", "metrics")
 
