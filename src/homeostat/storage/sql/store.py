@@ -7,12 +7,13 @@ from functools import cached_property
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, StaticPool, create_engine, event, make_url, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 
 from homeostat.core.errors import InvalidInput, MissingExtra, Unreachable
 from homeostat.storage.sql.audit import SqlAudit
 from homeostat.storage.sql.cycles import SqlCycles
 from homeostat.storage.sql.datasets import SqlDatasets
+from homeostat.storage.sql.logged_models import SqlLoggedModels
 from homeostat.storage.sql.models import SqlModels
 from homeostat.storage.sql.routes import SqlRoutes
 from homeostat.storage.sql.runs import SqlRuns
@@ -46,6 +47,10 @@ class SqlTransaction:
         return SqlModels(self._connection)
 
     @cached_property
+    def logged_models(self) -> SqlLoggedModels:
+        return SqlLoggedModels(self._connection)
+
+    @cached_property
     def routes(self) -> SqlRoutes:
         return SqlRoutes(self._connection)
 
@@ -76,8 +81,13 @@ class SqlStore:
                 if self.engine.dialect.name == "postgresql":
                     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
                 yield SqlTransaction(connection)
-            except BaseException:
+            except BaseException as error:
                 connection.exec_driver_sql("ROLLBACK")
+                if isinstance(error, DataError):
+                    raise InvalidInput(
+                        f"the database cannot keep this: {str(error.orig).splitlines()[0]}",
+                        hint="leave NUL characters out of texts, and keep numbers within 64 bits",
+                    ) from error
                 raise
             connection.exec_driver_sql("COMMIT")
 
