@@ -3,20 +3,25 @@
 `Frame` stands for `polars.DataFrame`: core does not import it.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
 
+from homeostat.core.queries import LoggedModelQuery, ModelQuery
 from homeostat.core.records import (
+    BlobInfo,
     Cycle,
     DatasetVersion,
     Event,
     GateReport,
+    LoggedModel,
+    LoggedModelMetric,
     Metric,
     ModelVersion,
     QuarantinedBatch,
+    RegisteredModel,
     Route,
     Run,
     WindowVerdict,
@@ -84,7 +89,40 @@ class DatasetStore(Protocol):
 
 
 class ModelStore(Protocol):
-    def add(self, version: ModelVersion) -> None: ...
+    def add(self, version: ModelVersion) -> None:
+        """Insert the version; its model is registered by the way where it is new."""
+
+    def replace(self, version: ModelVersion) -> None:
+        """Store all of a version anew, tags included."""
+
+    def delete(self, model: str, version: int, *, now: datetime) -> None:
+        """Take a version and its aliases away; its number is not given out again."""
+
+    def search(self, query: ModelQuery) -> list[ModelVersion]: ...
+    def add_model(self, model: RegisteredModel) -> None:
+        """Register a name; raise Conflict where it is taken."""
+
+    def model(self, name: str) -> RegisteredModel:
+        """Return what is said of a name; raise NotFound with near ones."""
+
+    def find_model(self, name: str) -> RegisteredModel | None: ...
+    def replace_model(self, model: RegisteredModel) -> None: ...
+    def rename_model(self, name: str, new: str, *, now: datetime) -> None:
+        """Give the model, its versions, aliases and reports another name."""
+
+    def delete_model(self, name: str) -> None:
+        """Take a model away with all its versions and aliases."""
+
+    def search_models(self, query: ModelQuery) -> list[RegisteredModel]: ...
+    def set_tag(self, model: str, key: str, value: str | None, *, version: int | None = None) -> None:
+        """Set a tag of a model or of one version (None: take it away)."""
+
+    def latest(self, models: Sequence[str]) -> list[ModelVersion]:
+        """Return the newest version of each model in each stage."""
+
+    def aliases_of(self, models: Sequence[str]) -> dict[str, dict[str, int]]:
+        """Return the aliases of several models at once."""
+
     def next_version(self, model: str) -> int: ...
     def get(self, model: str, version: int) -> ModelVersion: ...
     def by_run(self, model: str, run_id: str) -> ModelVersion | None: ...
@@ -97,6 +135,25 @@ class ModelStore(Protocol):
     def add_report(self, report: GateReport) -> None: ...
     def report(self, report_id: str) -> GateReport: ...
     def reports(self, model: str, *, limit: int = 50) -> list[GateReport]: ...
+
+
+class LoggedModelStore(Protocol):
+    def add(self, model: LoggedModel) -> None: ...
+    def get(self, model_id: str, *, allow_deleted: bool = False) -> LoggedModel:
+        """Return the model with tags, params and metrics; raise NotFound."""
+
+    def update(self, model: LoggedModel) -> None:
+        """Replace name, status, stage and times; tags, params and metrics have calls of their own."""
+
+    def set_tags(self, model_id: str, tags: Mapping[str, str]) -> None: ...
+    def delete_tag(self, model_id: str, key: str) -> None:
+        """Take a tag away; raise NotFound where there is none."""
+
+    def log_params(self, model_id: str, params: Mapping[str, str]) -> None: ...
+    def log_metrics(self, metrics: Iterable[LoggedModelMetric]) -> None:
+        """Add metrics; one that is there already, with the same step and time in the same run, is left as it is."""
+
+    def search(self, query: LoggedModelQuery) -> list[LoggedModel]: ...
 
 
 class RouteStore(Protocol):
@@ -145,6 +202,8 @@ class Transaction(Protocol):
     @property
     def models(self) -> ModelStore: ...
     @property
+    def logged_models(self) -> LoggedModelStore: ...
+    @property
     def routes(self) -> RouteStore: ...
     @property
     def watch(self) -> WatchStore: ...
@@ -158,6 +217,15 @@ class Store(Protocol):
 
     def read(self) -> AbstractContextManager[Transaction]:
         """Open a consistent view; writing in it is an error."""
+
+    def submit(
+        self, change: Callable[[Transaction], T], done: Callable[[T | None, BaseException | None], None]
+    ) -> None:
+        """Queue a change for the one writer, and return at once.
+
+        Changes that wait together are committed together (group commit), each in a savepoint: one that raises undoes itself alone.
+        `done(result, error)` is called in the writer's thread when the change is durable, or was refused. It must not block.
+        """
 
 
 class TableStore(Protocol):
@@ -191,6 +259,21 @@ class BlobStore(Protocol):
 
     def exists(self, path: str) -> bool: ...
     def delete(self, path: str) -> None: ...
+    def entries(self, path: str) -> list[BlobInfo]:
+        """Return what is in a folder, by name; empty where there is no such folder."""
+
+    def size(self, path: str) -> int:
+        """Return the size of a file in bytes; raise NotFound."""
+
+    def upload(self, path: str) -> AbstractContextManager["BlobWriter"]:
+        """Open a file for writing piece by piece. It is there, whole and durable, when the block ends; after an error nothing is."""
+
+    def chunks(self, path: str, *, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """Return the bytes from `start` up to `stop` in pieces of at most a few megabytes."""
+
+
+class BlobWriter(Protocol):
+    def write(self, piece: bytes, /) -> object: ...
 
 
 class RecordLog(Protocol):

@@ -91,8 +91,9 @@ class QuarantinedBatch:
 class ModelVersion:
     """An immutable version of a named model.
 
-    `location` is the blob prefix of its package, `digests` maps each file to its SHA-256, `lineage` names data version, run, code
-    and environment, `report` is the gate report's id.
+    `location` is the blob prefix of its package (empty: there is none here, so it cannot be served), `digests` maps each file to its
+    SHA-256, `lineage` names data version, run, code and environment, `report` is the gate report's id. One that a client registered has
+    the `source` that the client named, and a `signature` from the loop only when a cycle has adopted it (empty before).
     """
 
     model: str
@@ -107,6 +108,72 @@ class ModelVersion:
     description: str = ""
     tags: dict[str, str] = field(default_factory=dict)
     health: str = "ok"
+    updated: datetime | None = None
+    stage: str = "None"
+    source: str = ""
+    model_id: str = ""
+    run_link: str = ""
+    user: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredModel:
+    """A name that versions are registered under, and what is said of it."""
+
+    name: str
+    created: datetime
+    updated: datetime
+    description: str = ""
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+class LoggedModelStatus(StrEnum):
+    PENDING = "PENDING"
+    READY = "READY"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedModelMetric:
+    """A metric of a logged model: `run_id` is the run that measured it, on the data set named (empty: none was)."""
+
+    model_id: str
+    run_id: str
+    key: str
+    value: float
+    time: datetime
+    step: int = 0
+    dataset_name: str = ""
+    dataset_digest: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedModel:
+    """A model as a run left it, before anyone registers it. `artifacts` is the blob prefix below which its files are."""
+
+    model_id: str
+    experiment_id: str
+    name: str
+    created: datetime
+    updated: datetime
+    artifacts: str
+    status: LoggedModelStatus = LoggedModelStatus.PENDING
+    status_message: str = ""
+    model_type: str = ""
+    source_run_id: str = ""
+    lifecycle_stage: str = "active"
+    tags: dict[str, str] = field(default_factory=dict)
+    params: dict[str, str] = field(default_factory=dict)
+    metrics: tuple[LoggedModelMetric, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobInfo:
+    """An entry of a folder of blobs; `size_bytes` is None for a folder."""
+
+    name: str
+    is_folder: bool
+    size_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

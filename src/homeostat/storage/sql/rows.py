@@ -38,4 +38,10 @@ def upsert(connection: Connection, table: Table, values: dict[str, Any]) -> None
         connection.execute(statement.on_conflict_do_nothing(index_elements=keys))
 
 
-__all__ = ["record_of", "upsert", "values_of"]
+def insert_missing(connection: Connection, table: Table, *rows: dict[str, Any]) -> None:
+    """Insert rows, leaving those as they are whose primary key is there already."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    connection.execute(dialect.insert(table).on_conflict_do_nothing(), list(rows))
+
+
+__all__ = ["insert_missing", "record_of", "upsert", "values_of"]

@@ -91,6 +91,25 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_gate_reports_model"), "gate_reports", ["model"], unique=False)
     op.create_table(
+        "logged_models",
+        sa.Column("model_id", sa.String(length=34), nullable=False),
+        sa.Column("experiment_id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("created", UtcTime(), nullable=False),
+        sa.Column("updated", UtcTime(), nullable=False),
+        sa.Column("artifacts", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("status_message", sa.Text(), nullable=False),
+        sa.Column("model_type", sa.Text(), nullable=False),
+        sa.Column("source_run_id", sa.Text(), nullable=False),
+        sa.Column("lifecycle_stage", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("model_id", name=op.f("pk_logged_models")),
+    )
+    op.create_index(
+        op.f("ix_logged_models_experiment_id_created"), "logged_models", ["experiment_id", "created"], unique=False
+    )
+    op.create_index(op.f("ix_logged_models_source_run_id"), "logged_models", ["source_run_id"], unique=False)
+    op.create_table(
         "model_aliases",
         sa.Column("model", sa.Text(), nullable=False),
         sa.Column("alias", sa.Text(), nullable=False),
@@ -98,22 +117,37 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("model", "alias", name=op.f("pk_model_aliases")),
     )
     op.create_table(
+        "model_version_tags",
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("model", "version", "key", name=op.f("pk_model_version_tags")),
+    )
+    op.create_index(op.f("ix_model_version_tags_key"), "model_version_tags", ["key"], unique=False)
+    op.create_table(
         "model_versions",
         sa.Column("model", sa.Text(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("run_id", sa.Text(), nullable=False),
         sa.Column("created", UtcTime(), nullable=False),
+        sa.Column("updated", UtcTime(), nullable=False),
+        sa.Column("stage", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("model_id", sa.Text(), nullable=False),
+        sa.Column("run_link", sa.Text(), nullable=False),
+        sa.Column("user", sa.Text(), nullable=False),
         sa.Column("location", sa.Text(), nullable=False),
         sa.Column("digests", JsonText(), nullable=False),
         sa.Column("signature", JsonText(), nullable=False),
         sa.Column("lineage", JsonText(), nullable=False),
         sa.Column("report_id", sa.Text(), nullable=True),
         sa.Column("description", sa.Text(), nullable=False),
-        sa.Column("tags", JsonText(), nullable=False),
         sa.Column("health", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("model", "version", name=op.f("pk_model_versions")),
     )
     op.create_index(op.f("ix_model_versions_run_id"), "model_versions", ["run_id"], unique=False)
+    op.create_index(op.f("ix_model_versions_updated"), "model_versions", ["updated"], unique=False)
     op.create_table(
         "quarantine",
         sa.Column("batch_id", sa.Text(), nullable=False),
@@ -130,6 +164,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("batch_id", name=op.f("pk_quarantine")),
     )
     op.create_index(op.f("ix_quarantine_dataset"), "quarantine", ["dataset"], unique=False)
+    op.create_table(
+        "registered_model_tags",
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("model", "key", name=op.f("pk_registered_model_tags")),
+    )
+    op.create_index(op.f("ix_registered_model_tags_key"), "registered_model_tags", ["key"], unique=False)
+    op.create_table(
+        "registered_models",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("created", UtcTime(), nullable=False),
+        sa.Column("updated", UtcTime(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_registered_models")),
+    )
+    op.create_index(op.f("ix_registered_models_updated"), "registered_models", ["updated"], unique=False)
     op.create_table(
         "routes",
         sa.Column("model", sa.Text(), nullable=False),
@@ -169,6 +220,38 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("worker_id", name=op.f("pk_workers")),
     )
     op.create_index(op.f("ix_workers_heartbeat"), "workers", ["heartbeat"], unique=False)
+    op.create_table(
+        "logged_model_metrics",
+        sa.Column("model_id", sa.String(length=34), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("time", UtcTime(), nullable=False),
+        sa.Column("step", sa.BigInteger(), nullable=False),
+        sa.Column("run_id", sa.Text(), nullable=False),
+        sa.Column("value", sa.Float(), nullable=True),
+        sa.Column("dataset_name", sa.Text(), nullable=False),
+        sa.Column("dataset_digest", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["model_id"], ["logged_models.model_id"], name=op.f("fk_logged_model_metrics_model_id")
+        ),
+        sa.PrimaryKeyConstraint("model_id", "key", "time", "step", "run_id", name=op.f("pk_logged_model_metrics")),
+    )
+    op.create_index(op.f("ix_logged_model_metrics_key_value"), "logged_model_metrics", ["key", "value"], unique=False)
+    op.create_table(
+        "logged_model_params",
+        sa.Column("model_id", sa.String(length=34), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["model_id"], ["logged_models.model_id"], name=op.f("fk_logged_model_params_model_id")),
+        sa.PrimaryKeyConstraint("model_id", "key", name=op.f("pk_logged_model_params")),
+    )
+    op.create_table(
+        "logged_model_tags",
+        sa.Column("model_id", sa.String(length=34), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["model_id"], ["logged_models.model_id"], name=op.f("fk_logged_model_tags_model_id")),
+        sa.PrimaryKeyConstraint("model_id", "key", name=op.f("pk_logged_model_tags")),
+    )
     op.create_table(
         "runs",
         sa.Column("run_id", sa.String(length=32), nullable=False),
