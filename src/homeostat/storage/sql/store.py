@@ -1,10 +1,11 @@
 """The metadata store: one database, transactions, one object per port."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, StaticPool, create_engine, event, make_url, text
 from sqlalchemy.exc import DataError, OperationalError
@@ -19,6 +20,9 @@ from homeostat.storage.sql.routes import SqlRoutes
 from homeostat.storage.sql.runs import SqlRuns
 from homeostat.storage.sql.schema import metadata
 from homeostat.storage.sql.watch import SqlWatch
+from homeostat.storage.sql.writer import GroupWriter
+
+T = TypeVar("T")
 
 _BUSY_S = 30.0
 _LOCK = 0x686F6D65  # "home": the advisory lock that makes PostgreSQL's writers queue, as SQLite's do
@@ -63,6 +67,18 @@ class SqlTransaction:
         return SqlCycles(self._connection)
 
 
+    def savepoint(self) -> None:
+        """Remember this place in the transaction, for a change that may have to be undone alone."""
+        self._connection.exec_driver_sql("SAVEPOINT change")
+
+    def release_savepoint(self) -> None:
+        self._connection.exec_driver_sql("RELEASE SAVEPOINT change")
+
+    def roll_back_to_savepoint(self) -> None:
+        self._connection.exec_driver_sql("ROLLBACK TO SAVEPOINT change")
+        self._connection.exec_driver_sql("RELEASE SAVEPOINT change")
+
+
 class SqlStore:
     """Implements core.ports.Store. Its engine is in autocommit: each transaction here says BEGIN and COMMIT itself. Safe to use from several threads and, for a file or a server, several processes."""
 
@@ -70,6 +86,10 @@ class SqlStore:
         self.engine = engine
         self._writing = threading.RLock()
         self._one_at_a_time = shared_connection
+        self._writer = GroupWriter(self.write)
+
+    def submit(self, change: Callable[[Any], T], done: Callable[[T | None, BaseException | None], None]) -> None:
+        self._writer.submit(change, done)
 
     @contextmanager
     def write(self) -> Iterator[SqlTransaction]:
@@ -107,6 +127,7 @@ class SqlStore:
                     connection.exec_driver_sql("PRAGMA query_only = OFF")
 
     def close(self) -> None:
+        self._writer.close()
         self.engine.dispose()
 
     @contextmanager
