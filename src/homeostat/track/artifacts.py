@@ -103,7 +103,7 @@ def blob_of_uri(uri: str) -> str:
 
 def is_below(uri: str, root: str) -> bool:
     """Return whether an address is a root or something below it. Both are blobs or addresses of this server."""
-    return f"{_blob(uri)}/".startswith(f"{_blob(root)}/")
+    return f"{blob_at(uri)}/".startswith(f"{blob_at(root)}/")
 
 
 def checked_location(uri: str) -> str:
@@ -129,8 +129,11 @@ def logged_model_artifacts(location: str, model_id: str) -> str:
     return f"{location.rstrip('/')}/models/{model_id}/artifacts"
 
 
-def _blob(address: str) -> str:
-    return blob_of_uri(address) if address.startswith(SCHEME) else address
+def blob_at(address: str, path: str = "") -> str:
+    """Return the blob at an address (or blob) that the server itself keeps, or of a client's path below it."""
+    root = blob_of_uri(address) if address.startswith(SCHEME) else address
+    safe = safe_path(path.rstrip("/"))
+    return f"{root}/{safe}" if safe else root
 
 
 def _decoded(text: str) -> str:
