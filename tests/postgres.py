@@ -70,7 +70,7 @@ def _unprivileged() -> pwd.struct_passwd | None:
 
 def _runnable(package: Path, folder: Path, user: pwd.struct_passwd | None) -> Path:
     """Return the folder of the binaries; a copy where that user may not reach the installed ones."""
-    installed = sorted(package.glob("pginstall*"))[-1]
+    installed = max(package.glob("pginstall*"))
     try:
         _call(user, folder, installed / "bin" / "postgres", "--version")
     except OSError:

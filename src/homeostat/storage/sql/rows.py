@@ -19,7 +19,7 @@ def values_of(record: _Record, *, without: tuple[str, ...] = ()) -> dict[str, An
     return {f.name: getattr(record, f.name) for f in fields(record) if f.name not in without}
 
 
-def record_of(kind: type[R], row: Row[Any], **extra: Any) -> R:
+def record_of(kind: type[R], row: Row[Any], /, **extra: Any) -> R:
     """Return the record that a row of its table holds; `extra` gives fields that the table lacks or stores differently."""
     found = row._mapping  # noqa: SLF001 - SQLAlchemy's public name for it
     names = {f.name for f in fields(kind)} - extra.keys()

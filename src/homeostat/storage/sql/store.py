@@ -14,12 +14,15 @@ from homeostat.core.errors import InvalidInput, MissingExtra, Unreachable
 from homeostat.storage.sql.audit import SqlAudit
 from homeostat.storage.sql.cycles import SqlCycles
 from homeostat.storage.sql.datasets import SqlDatasets
+from homeostat.storage.sql.experiments import SqlExperiments, make_default
 from homeostat.storage.sql.logged_models import SqlLoggedModels
 from homeostat.storage.sql.models import SqlModels
 from homeostat.storage.sql.routes import SqlRoutes
 from homeostat.storage.sql.runs import SqlRuns
 from homeostat.storage.sql.schema import metadata
+from homeostat.storage.sql.traces import SqlTraces
 from homeostat.storage.sql.watch import SqlWatch
+from homeostat.storage.sql.webhooks import SqlWebhooks
 from homeostat.storage.sql.writer import GroupWriter
 
 T = TypeVar("T")
@@ -37,6 +40,10 @@ class SqlTransaction:
     @cached_property
     def audit(self) -> SqlAudit:
         return SqlAudit(self._connection)
+
+    @cached_property
+    def experiments(self) -> SqlExperiments:
+        return SqlExperiments(self._connection)
 
     @cached_property
     def runs(self) -> SqlRuns:
@@ -65,6 +72,14 @@ class SqlTransaction:
     @cached_property
     def cycles(self) -> SqlCycles:
         return SqlCycles(self._connection)
+
+    @cached_property
+    def traces(self) -> SqlTraces:
+        return SqlTraces(self._connection)
+
+    @cached_property
+    def webhooks(self) -> SqlWebhooks:
+        return SqlWebhooks(self._connection)
 
 
     def savepoint(self) -> None:
