@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 Operand: TypeAlias = str | float | tuple[str, ...] | None
-Entity: TypeAlias = Literal["attribute", "metric", "param", "tag"]
+Entity: TypeAlias = Literal["attribute", "metric", "param", "tag", "dataset"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """`operator` is one of = != < <= > >= LIKE ILIKE IN, NOT IN; `key` an attribute's name, or that of a tag, param or metric."""
+    """`operator` is one of = != < <= > >= LIKE ILIKE IN, NOT IN, IS NULL, IS NOT NULL; `key` an attribute's name, or that of a tag, param or metric."""
 
     entity: Entity
     key: str
@@ -48,4 +48,30 @@ class LoggedModelQuery:
     datasets: tuple[tuple[str, str], ...] = ()
     order: tuple[Order, ...] = ()
     limit: int = 100
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExperimentQuery:
+    """Experiments in one of the lifecycle `stages`."""
+
+    conditions: tuple[Condition, ...] = ()
+    order: tuple[Order, ...] = ()
+    stages: tuple[str, ...] = ("active",)
+    limit: int = 1000
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunQuery:
+    """Runs of some experiments, in one of the lifecycle `stages`. Whatever the order: then the newest first, then by id.
+
+    In an order by a metric, NaN comes after every number and before runs without the metric.
+    """
+
+    experiment_ids: tuple[str, ...]
+    conditions: tuple[Condition, ...] = ()
+    order: tuple[Order, ...] = ()
+    stages: tuple[str, ...] = ("active",)
+    limit: int = 1000
     offset: int = 0

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -80,7 +81,6 @@ class SqlTransaction:
     @cached_property
     def webhooks(self) -> SqlWebhooks:
         return SqlWebhooks(self._connection)
-
 
     def savepoint(self) -> None:
         """Remember this place in the transaction, for a change that may have to be undone alone."""
@@ -182,7 +182,7 @@ def open_memory_store() -> SqlStore:
     )
     _tune_sqlite(engine, in_memory=True)
     metadata.create_all(engine)
-    return SqlStore(engine, shared_connection=True)
+    return _with_default(SqlStore(engine, shared_connection=True))
 
 
 def _open_sqlite(url: str) -> SqlStore:
@@ -213,4 +213,11 @@ def _up_to_date(store: SqlStore) -> SqlStore:
 
     if current(store.engine) != HEAD:
         upgrade(store.engine)
+        return _with_default(store)
+    return store
+
+
+def _with_default(store: SqlStore) -> SqlStore:
+    with store.engine.connect() as connection:
+        make_default(connection, now=datetime.now(UTC))
     return store

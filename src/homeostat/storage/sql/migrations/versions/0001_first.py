@@ -75,9 +75,12 @@ def upgrade() -> None:
         sa.Column("experiment_id", sa.Integer(), autoincrement=True, nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("created", UtcTime(), nullable=False),
+        sa.Column("updated", UtcTime(), nullable=False),
+        sa.Column("artifacts", sa.Text(), nullable=False),
         sa.Column("lifecycle_stage", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("experiment_id", name=op.f("pk_experiments")),
         sa.UniqueConstraint("name", name=op.f("uq_experiments_name")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "gate_reports",
@@ -90,6 +93,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("report_id", name=op.f("pk_gate_reports")),
     )
     op.create_index(op.f("ix_gate_reports_model"), "gate_reports", ["model"], unique=False)
+    op.create_table(
+        "input_datasets",
+        sa.Column("dataset_id", sa.String(length=32), nullable=False),
+        sa.Column("experiment_id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("source_type", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("schema", sa.Text(), nullable=True),
+        sa.Column("profile", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("dataset_id", name=op.f("pk_input_datasets")),
+    )
+    op.create_index(op.f("ix_input_datasets_experiment_id"), "input_datasets", ["experiment_id"], unique=False)
     op.create_table(
         "logged_models",
         sa.Column("model_id", sa.String(length=34), nullable=False),
@@ -109,6 +125,18 @@ def upgrade() -> None:
         op.f("ix_logged_models_experiment_id_created"), "logged_models", ["experiment_id", "created"], unique=False
     )
     op.create_index(op.f("ix_logged_models_source_run_id"), "logged_models", ["source_run_id"], unique=False)
+    op.create_table(
+        "metric_points",
+        sa.Column(
+            "series_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("time", sa.BigInteger(), nullable=False),
+        sa.Column("step", sa.BigInteger(), nullable=False),
+        sa.Column("value", sa.Float(), nullable=False),
+        sa.Column("is_nan", sa.SmallInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("series_id", "time", "step", "value", "is_nan", name=op.f("pk_metric_points")),
+        sqlite_with_rowid=False,
+    )
     op.create_table(
         "model_aliases",
         sa.Column("model", sa.Text(), nullable=False),
@@ -199,6 +227,37 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_states")),
     )
     op.create_table(
+        "webhook_deliveries",
+        sa.Column("delivery_id", sa.String(length=64), nullable=False),
+        sa.Column("webhook_id", sa.String(length=64), nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("event", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("created", UtcTime(), nullable=False),
+        sa.Column("due", UtcTime(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("delivery_id", name=op.f("pk_webhook_deliveries")),
+    )
+    op.create_index(op.f("ix_webhook_deliveries_state_due"), "webhook_deliveries", ["state", "due"], unique=False)
+    op.create_index(op.f("ix_webhook_deliveries_webhook_id"), "webhook_deliveries", ["webhook_id"], unique=False)
+    op.create_table(
+        "webhooks",
+        sa.Column("webhook_id", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("events", JsonText(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("secret", sa.Text(), nullable=True),
+        sa.Column("is_active", sa.Boolean(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("created", UtcTime(), nullable=False),
+        sa.Column("updated", UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("webhook_id", name=op.f("pk_webhooks")),
+    )
+    op.create_table(
         "window_verdicts",
         sa.Column("model", sa.Text(), nullable=False),
         sa.Column("window_start", UtcTime(), nullable=False),
@@ -220,6 +279,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("worker_id", name=op.f("pk_workers")),
     )
     op.create_index(op.f("ix_workers_heartbeat"), "workers", ["heartbeat"], unique=False)
+    op.create_table(
+        "experiment_tags",
+        sa.Column("experiment_id", sa.Integer(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["experiment_id"], ["experiments.experiment_id"], name=op.f("fk_experiment_tags_experiment_id")
+        ),
+        sa.PrimaryKeyConstraint("experiment_id", "key", name=op.f("pk_experiment_tags")),
+        sqlite_with_rowid=False,
+    )
     op.create_table(
         "logged_model_metrics",
         sa.Column("model_id", sa.String(length=34), nullable=False),
@@ -263,31 +333,155 @@ def upgrade() -> None:
         sa.Column("user", sa.Text(), nullable=False),
         sa.Column("artifacts", sa.Text(), nullable=False),
         sa.Column("lifecycle_stage", sa.Text(), nullable=False),
-        sa.Column("tags", JsonText(), nullable=False),
+        sa.Column("deleted", UtcTime(), nullable=True),
         sa.Column("facts", JsonText(), nullable=False),
         sa.ForeignKeyConstraint(["experiment_id"], ["experiments.experiment_id"], name=op.f("fk_runs_experiment_id")),
         sa.PrimaryKeyConstraint("run_id", name=op.f("pk_runs")),
     )
-    op.create_index(op.f("ix_runs_experiment_id"), "runs", ["experiment_id"], unique=False)
+    op.create_index(
+        "ix_runs_newest",
+        "runs",
+        ["experiment_id", "lifecycle_stage", sa.literal_column("started DESC"), "run_id"],
+        unique=False,
+    )
     op.create_index(op.f("ix_runs_started"), "runs", ["started"], unique=False)
     op.create_table(
-        "run_metrics",
-        sa.Column("metric_id", sa.Integer(), autoincrement=True, nullable=False),
-        sa.Column("run_id", sa.String(length=32), nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("value", sa.Float(), nullable=True),
-        sa.Column("special", sa.Text(), nullable=True),
-        sa.Column("time", UtcTime(), nullable=False),
-        sa.Column("step", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(["run_id"], ["runs.run_id"], name=op.f("fk_run_metrics_run_id")),
-        sa.PrimaryKeyConstraint("metric_id", name=op.f("pk_run_metrics")),
+        "traces",
+        sa.Column("trace_id", sa.String(length=64), nullable=False),
+        sa.Column("experiment_id", sa.Integer(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("started", UtcTime(), nullable=False),
+        sa.Column("duration_ms", sa.BigInteger(), nullable=True),
+        sa.Column("client_request_id", sa.Text(), nullable=True),
+        sa.Column("request_preview", sa.Text(), nullable=True),
+        sa.Column("response_preview", sa.Text(), nullable=True),
+        sa.Column("is_final", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(["experiment_id"], ["experiments.experiment_id"], name=op.f("fk_traces_experiment_id")),
+        sa.PrimaryKeyConstraint("trace_id", name=op.f("pk_traces")),
     )
-    op.create_index(op.f("ix_run_metrics_run_id_key"), "run_metrics", ["run_id", "key"], unique=False)
+    op.create_index(op.f("ix_traces_experiment_id_started"), "traces", ["experiment_id", "started"], unique=False)
+    op.create_table(
+        "assessments",
+        sa.Column("assessment_id", sa.String(length=64), nullable=False),
+        sa.Column("trace_id", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("source_type", sa.Text(), nullable=False),
+        sa.Column("source_id", sa.Text(), nullable=False),
+        sa.Column("created", UtcTime(), nullable=False),
+        sa.Column("updated", UtcTime(), nullable=False),
+        sa.Column("value", JsonText(), nullable=True),
+        sa.Column("numeric", sa.Float(), nullable=True),
+        sa.Column("error", JsonText(), nullable=True),
+        sa.Column("rationale", sa.Text(), nullable=True),
+        sa.Column("span_id", sa.String(length=64), nullable=True),
+        sa.Column("metadata", JsonText(), nullable=False),
+        sa.Column("overrides", sa.String(length=64), nullable=True),
+        sa.Column("valid", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(["trace_id"], ["traces.trace_id"], name=op.f("fk_assessments_trace_id")),
+        sa.PrimaryKeyConstraint("assessment_id", name=op.f("pk_assessments")),
+    )
+    op.create_index(op.f("ix_assessments_name"), "assessments", ["name"], unique=False)
+    op.create_index(op.f("ix_assessments_trace_id"), "assessments", ["trace_id"], unique=False)
+    op.create_table(
+        "metric_series",
+        sa.Column(
+            "series_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
+        ),
+        sa.Column("run_id", sa.String(length=32), nullable=False),
+        sa.Column("experiment_id", sa.Integer(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("value", sa.Float(), nullable=False),
+        sa.Column("is_nan", sa.SmallInteger(), nullable=False),
+        sa.Column("time", sa.BigInteger(), nullable=False),
+        sa.Column("step", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["run_id"], ["runs.run_id"], name=op.f("fk_metric_series_run_id")),
+        sa.PrimaryKeyConstraint("series_id", name=op.f("pk_metric_series")),
+    )
+    op.create_index("ix_metric_series_run", "metric_series", ["run_id", "key"], unique=True)
+    op.create_index(
+        "ix_metric_series_value", "metric_series", ["experiment_id", "key", "is_nan", "value"], unique=False
+    )
+    op.create_table(
+        "run_inputs",
+        sa.Column("run_id", sa.String(length=32), nullable=False),
+        sa.Column("dataset_id", sa.String(length=32), nullable=False),
+        sa.Column("tags", JsonText(), nullable=False),
+        sa.Column("context", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["dataset_id"], ["input_datasets.dataset_id"], name=op.f("fk_run_inputs_dataset_id")),
+        sa.ForeignKeyConstraint(["run_id"], ["runs.run_id"], name=op.f("fk_run_inputs_run_id")),
+        sa.PrimaryKeyConstraint("run_id", "dataset_id", name=op.f("pk_run_inputs")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index(op.f("ix_run_inputs_dataset_id"), "run_inputs", ["dataset_id"], unique=False)
+    op.create_table(
+        "run_models",
+        sa.Column("run_id", sa.String(length=32), nullable=False),
+        sa.Column("direction", sa.Text(), nullable=False),
+        sa.Column("model_id", sa.Text(), nullable=False),
+        sa.Column("step", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.ForeignKeyConstraint(["run_id"], ["runs.run_id"], name=op.f("fk_run_models_run_id")),
+        sa.PrimaryKeyConstraint("run_id", "direction", "model_id", "step", name=op.f("pk_run_models")),
+        sqlite_with_rowid=False,
+    )
     op.create_table(
         "run_params",
         sa.Column("run_id", sa.String(length=32), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("head", sa.Text(), sa.Computed("substr(value, 1, 64)", persisted=True), nullable=True),
         sa.ForeignKeyConstraint(["run_id"], ["runs.run_id"], name=op.f("fk_run_params_run_id")),
         sa.PrimaryKeyConstraint("run_id", "key", name=op.f("pk_run_params")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_run_params_value", "run_params", ["key", "head"], unique=False)
+    op.create_table(
+        "run_tags",
+        sa.Column("run_id", sa.String(length=32), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("head", sa.Text(), sa.Computed("substr(value, 1, 64)", persisted=True), nullable=True),
+        sa.ForeignKeyConstraint(["run_id"], ["runs.run_id"], name=op.f("fk_run_tags_run_id")),
+        sa.PrimaryKeyConstraint("run_id", "key", name=op.f("pk_run_tags")),
+        sqlite_with_rowid=False,
+    )
+    op.create_index("ix_run_tags_value", "run_tags", ["key", "head"], unique=False)
+    op.create_table(
+        "spans",
+        sa.Column("trace_id", sa.String(length=64), nullable=False),
+        sa.Column("span_id", sa.String(length=16), nullable=False),
+        sa.Column("parent_id", sa.String(length=16), nullable=True),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("start_ns", sa.BigInteger(), nullable=False),
+        sa.Column("end_ns", sa.BigInteger(), nullable=True),
+        sa.Column("content", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["trace_id"], ["traces.trace_id"], name=op.f("fk_spans_trace_id")),
+        sa.PrimaryKeyConstraint("trace_id", "span_id", name=op.f("pk_spans")),
+    )
+    op.create_table(
+        "trace_links",
+        sa.Column("trace_id", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("target", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["trace_id"], ["traces.trace_id"], name=op.f("fk_trace_links_trace_id")),
+        sa.PrimaryKeyConstraint("trace_id", "kind", "target", name=op.f("pk_trace_links")),
+    )
+    op.create_index(op.f("ix_trace_links_kind_target"), "trace_links", ["kind", "target"], unique=False)
+    op.create_table(
+        "trace_metadata",
+        sa.Column("trace_id", sa.String(length=64), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["trace_id"], ["traces.trace_id"], name=op.f("fk_trace_metadata_trace_id")),
+        sa.PrimaryKeyConstraint("trace_id", "key", name=op.f("pk_trace_metadata")),
+    )
+    op.create_table(
+        "trace_tags",
+        sa.Column("trace_id", sa.String(length=64), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["trace_id"], ["traces.trace_id"], name=op.f("fk_trace_tags_trace_id")),
+        sa.PrimaryKeyConstraint("trace_id", "key", name=op.f("pk_trace_tags")),
     )
