@@ -3,7 +3,21 @@
 import json
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, Text, and_, case, cast, exists, func, or_, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    Table,
+    Text,
+    and_,
+    case,
+    cast,
+    exists,
+    func,
+    or_,
+    select,
+    type_coerce,
+)
 from sqlalchemy import column as named_column
 from sqlalchemy.dialects.postgresql import JSONB
 
@@ -18,6 +32,7 @@ from homeostat.storage.sql.schema.traces import (
     trace_tags,
     traces,
 )
+from homeostat.storage.sql.types import UtcTime
 
 _IS_THERE = {"IS NULL": False, "IS NOT NULL": True}
 _SIMPLE = ("string_value", "int_value", "double_value")
@@ -41,7 +56,7 @@ def traces_statement(query: TraceQuery, *, dialect: str) -> Select[Any]:
     return select(traces).where(*wanted).order_by(*order).limit(query.limit).offset(query.offset)
 
 
-def _condition(condition: TraceCondition, dialect: str) -> ColumnElement[bool]:
+def _condition(condition: TraceCondition, dialect: str) -> ColumnElement[bool]:  # noqa: PLR0911 - one per entity
     match condition.entity:
         case "attribute":
             return _compare(_attribute(condition.key), condition, dialect)
@@ -64,7 +79,8 @@ def _condition(condition: TraceCondition, dialect: str) -> ColumnElement[bool]:
 
 def _attribute(key: str) -> ColumnElement[Any]:
     if key == "ended":  # in microseconds, as times are kept
-        return traces.c.started + func.coalesce(traces.c.duration_ms, 0) * 1000
+        micros = type_coerce(traces.c.started, BigInteger) + func.coalesce(traces.c.duration_ms, 0) * 1000
+        return type_coerce(micros, UtcTime)
     return traces.c[key]
 
 
