@@ -1,9 +1,10 @@
 """What is looked for, parsed and checked: stores turn it into their own language and never see the text that a client sent."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, TypeAlias
 
-Operand: TypeAlias = str | float | tuple[str, ...] | None
+Operand: TypeAlias = str | float | datetime | tuple[str, ...] | None
 Entity: TypeAlias = Literal["attribute", "metric", "param", "tag", "dataset"]
 
 

@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 from homeostat.core.errors import InvalidInput, NotFound
 from homeostat.core.ports import Transaction
-from homeostat.core.records import Json, LoggedModel, ModelVersion
+from homeostat.core.records import Json, LoggedModel, ModelVersion, Run
 from homeostat.registry import names
 from homeostat.track.artifacts import SCHEME, blob_at, blob_of_uri, is_below, safe_path
 
@@ -136,9 +136,7 @@ def _of_run(tx: Transaction, source: str, rest: str, *, run_id: str | None) -> S
     found_id, _, path = rest.strip("/").partition("/")
     if not run_id or found_id != run_id:
         raise _not_within(source, "run_id")
-    run = tx.runs.find(run_id)
-    if run is None:
-        raise _not_within(source, "run_id")
+    run = _run(tx, source, run_id)
     return Source(source=source, location=blob_at(run.artifacts, safe_path(path)), run_id=run_id)
 
 
@@ -149,10 +147,16 @@ def _of_address(tx: Transaction, source: str, *, run_id: str | None, model_id: s
         if not is_below(source, model.artifacts):
             raise _not_within(source, "model_id")
         return Source(source=source, location=location, run_id=run_id or model.source_run_id, model_id=model_id)
-    run = tx.runs.find(run_id) if run_id else None
-    if run is None or not is_below(source, run.artifacts):
+    if not run_id or not is_below(source, _run(tx, source, run_id).artifacts):
         raise _not_within(source, "run_id")
-    return Source(source=source, location=location, run_id=run.run_id)
+    return Source(source=source, location=location, run_id=run_id)
+
+
+def _run(tx: Transaction, source: str, run_id: str) -> Run:
+    try:
+        return tx.runs.head(run_id)
+    except NotFound as error:
+        raise _not_within(source, "run_id") from error
 
 
 def _logged_model(tx: Transaction, source: str, model_id: str) -> LoggedModel:
