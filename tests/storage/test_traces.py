@@ -44,7 +44,7 @@ def a_span(trace_id="tr-1", span_id="0" * 15 + "1", **attributes) -> Span:
     )
 
 
-def said(trace_id="tr-1", name="right", value: object = True, **more) -> Assessment:
+def said(trace_id="tr-1", name="right", *, value: object = True, **more) -> Assessment:
     facts = {
         "assessment_id": f"a-{trace_id}-{name}",
         "trace_id": trace_id,
