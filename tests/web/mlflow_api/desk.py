@@ -49,13 +49,13 @@ class Client:
         start, *rest = sent
         return start["status"], dict(start["headers"]), b"".join(message.get("body", b"") for message in rest)
 
-    def ask(self, method, path, *, status=200, **fields):
+    def ask(self, method, path, *, expect=200, **fields):
         """Send fields as the client does (query of a GET, else JSON) and return the answer's JSON; check the status."""
         if method == "GET":
             answer = self.send(method, MLFLOW + path, query=urlencode(fields, doseq=True))
         else:
             answer = self.send(method, MLFLOW + path, body=json.dumps(fields).encode())
-        assert answer[0] == status, answer[2]
+        assert answer[0] == expect, answer[2]
         return json.loads(answer[2])
 
     def get(self, path, **fields):
@@ -64,9 +64,9 @@ class Client:
     def post(self, path, **fields):
         return self.ask("POST", path, **fields)
 
-    def refused(self, path, *, method="POST", status=400, **fields):
+    def refused(self, path, *, method="POST", expect=400, **fields):
         """Return (error_code, message) of an answer that refuses."""
-        body = self.ask(method, path, status=status, **fields)
+        body = self.ask(method, path, expect=expect, **fields)
         return body["error_code"], body["message"]
 
 

@@ -81,14 +81,14 @@ def test_literal_paths_come_before_patterns(client):
     ],
 )
 def test_errors_have_the_codes_that_clients_know(client, name, status, code):
-    body = client.get(f"raise/{name}", status=status)
+    body = client.get(f"raise/{name}", expect=status)
     assert body["error_code"] == code
     assert "secret" not in body["message"]
 
 
 def test_an_unknown_path_and_a_wrong_method_say_so(client):
-    assert client.refused("nothing", method="GET", status=404)[0] == "ENDPOINT_NOT_FOUND"
-    assert client.refused("plain", status=405) == (
+    assert client.refused("nothing", method="GET", expect=404)[0] == "ENDPOINT_NOT_FOUND"
+    assert client.refused("plain", expect=405) == (
         "ENDPOINT_NOT_FOUND",
         "POST is not answered at /api/2.0/mlflow/plain; GET is.",
     )
@@ -112,7 +112,7 @@ def test_a_body_that_does_not_say_it_is_json_is_refused(client, kind):
 
 def test_a_change_that_raises_changes_nothing(client):
     client.post("count")
-    assert client.refused("count", bad=True, status=404)[0] == "RESOURCE_DOES_NOT_EXIST"
+    assert client.refused("count", bad=True, expect=404)[0] == "RESOURCE_DOES_NOT_EXIST"
     assert client.post("count") == {"n": 2}
 
 
