@@ -63,6 +63,14 @@ def open_house(place: Place, *, writer_id: str, actor: str | None = None, clock:
     )
 
 
+def open_tracking(database: str, artifacts: str) -> tuple[Store, BlobStore]:
+    """Open what the tracking server alone keeps: metadata at a database's URL, artifacts in a folder."""
+    from homeostat.storage.blobs import LocalBlobs
+    from homeostat.storage.sql.store import open_store
+
+    return open_store(database), LocalBlobs(Path(artifacts))
+
+
 def database_url(place: Place) -> str:
     """Return where the metadata are kept: HOMEOSTAT_DATABASE, else a SQLite file in the project's state folder."""
     return os.environ.get(DATABASE_VARIABLE) or f"sqlite:///{place.state / 'homeostat.db'}"

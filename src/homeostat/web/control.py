@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 _MOST_BODY = 1_000_000
 Handler = Callable[[Request], Awaitable[Response]]
+App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 def build_app(house: House, *, is_ready: Callable[[], bool] = lambda: True) -> Starlette:
@@ -106,6 +107,20 @@ def build_app(house: House, *, is_ready: Callable[[], bool] = lambda: True) -> S
     )
 
 
+def with_tracking(app: Starlette, house: House) -> App:
+    """Return the control API with the tracking API that `mlflow` clients speak beside it."""
+    from homeostat.web.mlflow_api.app import MlflowApi, belongs
+    from homeostat.web.mlflow_api.endpoint import Desk
+
+    desk = Desk(store=house.store, blobs=house.blobs, clock=house.clock, actor=house.actor, house=house)
+    api = MlflowApi(desk)
+
+    async def both(scope: Any, receive: Any, send: Any) -> None:
+        await (api if scope["type"] == "http" and belongs(scope["path"]) else app)(scope, receive, send)
+
+    return both
+
+
 async def _as_answer(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HomeostatError)
     body = {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
@@ -177,7 +192,7 @@ def main() -> None:
 
     threading.Thread(target=turn, name="loop", daemon=True).start()
     settings = place.project.serve
-    app = build_app(house, is_ready=lambda: bool(running) and running[0].ticks > 0)
+    app = with_tracking(build_app(house, is_ready=lambda: bool(running) and running[0].ticks > 0), house)
     run_worker(app, host=settings.host, port=settings.control_port)
     for loop in running:
         loop.stop()

@@ -1,0 +1,30 @@
+"""The tracking server and registry alone, in one process: `python -m homeostat.web.tracking --database URL --artifacts FOLDER`."""
+
+import argparse
+import logging
+import os
+
+from homeostat.app.clock import SystemClock
+from homeostat.app.wiring import open_tracking, whoami
+from homeostat.serve.worker import run_worker
+from homeostat.web.mlflow_api.app import MlflowApi
+from homeostat.web.mlflow_api.endpoint import Desk
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=5000)
+    parser.add_argument("--database", required=True)
+    parser.add_argument("--artifacts", required=True)
+    options = parser.parse_args()
+    logging.basicConfig(level=os.environ.get("HOMEOSTAT_LOG", "WARNING").upper())
+    store, blobs = open_tracking(options.database, options.artifacts)
+    api = MlflowApi(Desk(store=store, blobs=blobs, clock=SystemClock(), actor=whoami()))
+    run_worker(api, host=options.host, port=options.port)
+    os._exit(0)  # a handler that hangs in a thread must not keep the port
+
+
+if __name__ == "__main__":
+    main()
