@@ -309,7 +309,9 @@ class WebhookStore(Protocol):
     def add_deliveries(self, deliveries: Iterable[Delivery]) -> None:
         """Add deliveries; those that are known by their id stay as they are."""
 
-    def due(self, *, now: datetime, limit: int = 100) -> list[Delivery]: ...
+    def due(self, *, now: datetime, limit: int = 100) -> list[Delivery]:
+        """Return what is to be sent now: of each webhook the delivery that has been due for the longest."""
+
     def update_delivery(self, delivery: Delivery) -> None: ...
     def deliveries(self, webhook_id: str, *, limit: int = 100) -> list[Delivery]:
         """Return the newest deliveries of a webhook, newest first."""
@@ -428,7 +430,10 @@ class RecordLog(Protocol):
 class CandidateProbe(Protocol):
     """Loads a candidate in a fresh process of the real server and queries it."""
 
-    def predict(self, package: Path, rows: Sequence[Json], *, timeout_s: float) -> "ProbeAnswer": ...
+    def predict(
+        self, package: Path, rows: Sequence[Json], *, timeout_s: float, signature: Json | None = None
+    ) -> "ProbeAnswer":
+        """Return its answers. A package that a client logged needs the `signature` of its version."""
 
 
 class ProbeAnswer(Protocol):

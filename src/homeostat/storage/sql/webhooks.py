@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy import Connection, Row, delete, func, select, update
 
 from homeostat.core.errors import NotFound
 from homeostat.core.webhooks import Delivery, DeliveryState, Webhook
@@ -41,8 +41,11 @@ class SqlWebhooks:
 
     def due(self, *, now: datetime, limit: int = 100) -> list[Delivery]:
         table = webhook_deliveries
-        query = select(table).where(table.c.state == DeliveryState.PENDING, table.c.due <= now)
-        query = query.order_by(table.c.due, table.c.seq).limit(limit)
+        rank = (
+            func.row_number().over(partition_by=table.c.webhook_id, order_by=(table.c.due, table.c.seq)).label("rank")
+        )
+        waiting = select(table, rank).where(table.c.state == DeliveryState.PENDING, table.c.due <= now).subquery()
+        query = select(waiting).where(waiting.c.rank == 1).order_by(waiting.c.due, waiting.c.seq).limit(limit)
         return [_delivery(row) for row in self._connection.execute(query)]
 
     def update_delivery(self, delivery: Delivery) -> None:
