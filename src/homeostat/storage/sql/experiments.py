@@ -4,17 +4,39 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Row, delete, exists, insert, select, type_coerce, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Row,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    select,
+    type_coerce,
+    update,
+)
 
 from homeostat.core.errors import AlreadyExists, InvalidInput, NotFound
 from homeostat.core.queries import Condition, ExperimentQuery, Order
 from homeostat.core.records import Experiment
 from homeostat.storage.sql.comparing import compare
+from homeostat.storage.sql.prepared import Prepared, of_micros
 from homeostat.storage.sql.rows import insert_missing, upsert
 from homeostat.storage.sql.schema.tracking import experiment_tags, experiments
 
 DEFAULT_ID = "0"
 _MOST_ID = 2**31 - 1
+_GET = Prepared(lambda _: select(experiments).where(experiments.c.experiment_id == bindparam("number")), "number")
+_TAGS = Prepared(
+    lambda _: (
+        select(experiment_tags.c.key, experiment_tags.c.value)
+        .where(experiment_tags.c.experiment_id == bindparam("number"))
+        .order_by(experiment_tags.c.key)
+    ),
+    "number",
+)
 
 
 class SqlExperiments:
@@ -37,10 +59,19 @@ class SqlExperiments:
 
     def get(self, experiment_id: str) -> Experiment:
         number = number_of(experiment_id)
-        row = self._connection.execute(select(experiments).where(experiments.c.experiment_id == number)).first()
+        row = _GET.run(self._connection, number).fetchone()
         if row is None:
             raise NotFound(f"No Experiment with id={experiment_id} exists")
-        return self._with_tags([row])[0]
+        _, name, created, updated, artifacts, stage = row
+        return Experiment(
+            experiment_id=str(number),
+            name=name,
+            created=of_micros(created),
+            updated=of_micros(updated),
+            artifacts=artifacts,
+            lifecycle_stage=stage,
+            tags=dict(_TAGS.run(self._connection, number).fetchall()),
+        )
 
     def by_name(self, name: str) -> Experiment | None:
         row = self._connection.execute(select(experiments).where(experiments.c.name == name)).first()

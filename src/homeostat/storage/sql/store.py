@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, StaticPool, create_engine, event, make_url, text
-from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.exc import OperationalError
 
 from homeostat.core.errors import InvalidInput, MissingExtra, Unreachable
 from homeostat.storage.sql.audit import SqlAudit
@@ -18,13 +18,14 @@ from homeostat.storage.sql.datasets import SqlDatasets
 from homeostat.storage.sql.experiments import SqlExperiments, make_default
 from homeostat.storage.sql.logged_models import SqlLoggedModels
 from homeostat.storage.sql.models import SqlModels
+from homeostat.storage.sql.prepared import raw
 from homeostat.storage.sql.routes import SqlRoutes
 from homeostat.storage.sql.runs import SqlRuns
 from homeostat.storage.sql.schema import metadata
 from homeostat.storage.sql.traces import SqlTraces
 from homeostat.storage.sql.watch import SqlWatch
 from homeostat.storage.sql.webhooks import SqlWebhooks
-from homeostat.storage.sql.writer import GroupWriter
+from homeostat.storage.sql.writer import GroupWriter, told
 
 T = TypeVar("T")
 
@@ -84,14 +85,15 @@ class SqlTransaction:
 
     def savepoint(self) -> None:
         """Remember this place in the transaction, for a change that may have to be undone alone."""
-        self._connection.exec_driver_sql("SAVEPOINT change")
+        raw(self._connection).execute("SAVEPOINT change")
 
     def release_savepoint(self) -> None:
-        self._connection.exec_driver_sql("RELEASE SAVEPOINT change")
+        raw(self._connection).execute("RELEASE SAVEPOINT change")
 
     def roll_back_to_savepoint(self) -> None:
-        self._connection.exec_driver_sql("ROLLBACK TO SAVEPOINT change")
-        self._connection.exec_driver_sql("RELEASE SAVEPOINT change")
+        raw(self._connection).execute("ROLLBACK TO SAVEPOINT change")
+        raw(self._connection).execute("RELEASE SAVEPOINT change")
+        vars(self).pop("audit", None)  # it knew an end of the chain that is undone
 
 
 class SqlStore:
@@ -118,11 +120,8 @@ class SqlStore:
                 yield SqlTransaction(connection)
             except BaseException as error:
                 connection.exec_driver_sql("ROLLBACK")
-                if isinstance(error, DataError):
-                    raise InvalidInput(
-                        f"the database cannot keep this: {str(error.orig).splitlines()[0]}",
-                        hint="leave NUL characters out of texts, and keep numbers within 64 bits",
-                    ) from error
+                if (understood := told(error)) is not error:
+                    raise understood from error
                 raise
             connection.exec_driver_sql("COMMIT")
 

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.exc import DataError
-
 from homeostat.core.errors import InvalidInput, Unreachable
 
 if TYPE_CHECKING:
@@ -92,12 +90,14 @@ class GroupWriter:
         return result, None
 
 
-def told(error: Exception) -> Exception:
-    """Return what to say instead of a database's error about a value; other errors as they are."""
-    if not isinstance(error, DataError):
+def told(error: BaseException) -> BaseException:
+    """Return what to say instead of a database's error about a value, SQLAlchemy's or the driver's own; other errors as they are."""
+    cause = getattr(error, "orig", None) or error
+    is_about_value = isinstance(error, OverflowError) or any(kind.__name__ == "DataError" for kind in type(error).__mro__)
+    if not is_about_value:
         return error
     found = InvalidInput(
-        f"the database cannot keep this: {str(error.orig).splitlines()[0]}",
+        f"the database cannot keep this: {str(cause).splitlines()[0]}",
         hint="leave NUL characters out of texts, and keep numbers within 64 bits",
     )
     found.__cause__ = error
