@@ -9,6 +9,7 @@ from homeostat.app.wiring import open_tracking, whoami
 from homeostat.serve.worker import run_worker
 from homeostat.web.mlflow_api.app import MlflowApi
 from homeostat.web.mlflow_api.endpoint import Desk
+from homeostat.web.safety import Safety, middleware_options
 
 
 def main() -> None:
@@ -22,7 +23,7 @@ def main() -> None:
     logging.basicConfig(level=os.environ.get("HOMEOSTAT_LOG", "WARNING").upper())
     store, blobs = open_tracking(options.database, options.artifacts)
     api = MlflowApi(Desk(store=store, blobs=blobs, clock=SystemClock(), actor=whoami()))
-    run_worker(api, host=options.host, port=options.port)
+    run_worker(Safety(api, **middleware_options(options.host)), host=options.host, port=options.port)
     os._exit(0)  # a handler that hangs in a thread must not keep the port
 
 

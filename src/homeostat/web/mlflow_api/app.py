@@ -27,7 +27,7 @@ Methods = dict[str, Endpoint]
 _READERS = 4
 _WORKERS = 16
 _encode = msgspec.json.Encoder().encode
-_PREFIXES = ("/api/2.0/mlflow", "/api/3.0/mlflow", "/ajax-api/", "/v1/traces")
+_PREFIXES = ("/api/2.0/mlflow", "/api/3.0/mlflow", "/ajax-api/", "/v1/traces", "/get-artifact", "/model-versions/")
 
 
 def belongs(path: str) -> bool:
