@@ -17,8 +17,8 @@ _CHUNK_BYTES = 1 << 20
 _PIECE_BYTES = 4 << 20
 
 
-def inside(root: Path, path: str) -> Path:
-    """Return `root / path`; raise InvalidInput where that would leave the root, symbolic links included."""
+def checked(path: str) -> str:
+    """Return the path where it is one inside a store; raise InvalidInput otherwise."""
     parts = path.split("/")
     if not path or "\0" in path or "\\" in path or any(part in ("", ".", "..") for part in parts):
         raise InvalidInput(
@@ -27,7 +27,12 @@ def inside(root: Path, path: str) -> Path:
         )
     if parts[0] == _STAGING:
         raise InvalidInput(f"'{_STAGING}' is kept for files under way", hint="use another first folder")
-    found = root / path
+    return path
+
+
+def inside(root: Path, path: str) -> Path:
+    """Return `root / path`; raise InvalidInput where that would leave the root, symbolic links included."""
+    found = root / checked(path)
     if not found.resolve().is_relative_to(root.resolve()):
         raise InvalidInput(
             f"'{path}' leads out of the store through a symbolic link", hint="remove the link from the store's folder"
