@@ -1,8 +1,6 @@
 """Calling out: one POST to an address that was checked and is then the one connected to."""
 
-import http.client
 import socket
-import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -45,6 +43,9 @@ def post(
     another address in between. No proxy is asked. Raises InvalidInput or NotAllowed for a URL that may not be called, Unreachable where no
     answer comes in time: `timeout_s` is for all of it, so that a receiver that drips bytes holds nothing up.
     """
+    import http.client
+    import ssl
+
     target = target_of(url, rules)
     address = check_addresses(resolver(target.host, target.port), rules)
     connection = http.client.HTTPConnection(target.host, target.port, timeout=timeout_s)

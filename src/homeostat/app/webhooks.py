@@ -109,11 +109,9 @@ class Deliverer:
             self._woken.clear()
 
     def _has_news(self) -> bool:
-        """Whether the audit log went on, asked without the write lock."""
+        """Whether there is something to queue, asked without the write lock."""
         with self._store.read() as tx:
-            head = tx.audit.head()
-            seen = int((tx.watch.get_state(webhooks.CURSOR) or {}).get("seq", 0))
-            return head is not None and head[0] > seen and webhooks.news(tx, after=seen)
+            return webhooks.has_news(tx)
 
     def _deliver(self, webhook: Webhook, delivery: Delivery) -> None:
         try:

@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -127,11 +127,10 @@ def queue(tx: Transaction, *, now: datetime) -> int:
 
     Call it again as long as it returns something.
     """
-    cursor = int((tx.watch.get_state(CURSOR) or {}).get("seq", 0))
-    events = tx.audit.events(after=cursor, kinds=sorted(_TOLD_AS), limit=_PAGE)
+    listeners = [webhook for webhook in tx.webhooks.all() if webhook.is_active]
+    events = _news(tx, listeners, limit=_PAGE)
     if not events:
         return 0
-    listeners = [webhook for webhook in tx.webhooks.all() if webhook.is_active]
     deliveries = []
     for event in events:
         told = told_of(event)
@@ -157,9 +156,18 @@ def queue(tx: Transaction, *, now: datetime) -> int:
     return len(events)
 
 
-def news(tx: Transaction, *, after: int) -> bool:
-    """Return whether there are events after that entry which webhooks could hear of."""
-    return bool(tx.audit.events(after=after, kinds=sorted(_TOLD_AS), limit=1))
+def has_news(tx: Transaction) -> bool:
+    """Return whether something happened that a webhook may want to hear of."""
+    return bool(_news(tx, [webhook for webhook in tx.webhooks.all() if webhook.is_active], limit=1))
+
+
+def _news(tx: Transaction, listeners: Sequence[Webhook], *, limit: int) -> list[Event]:
+    """The events that nobody was told of yet. What happened before anybody listened is not read."""
+    if not listeners:
+        return []
+    seen = int((tx.watch.get_state(CURSOR) or {}).get("seq", 0))
+    after = max(seen, min(webhook.since for webhook in listeners))
+    return tx.audit.events(after=after, kinds=sorted(_TOLD_AS), limit=limit)
 
 
 def told_of(event: Event) -> tuple[str, Json] | None:

@@ -167,6 +167,7 @@ def main() -> None:
     """Run the loop and its door until SIGTERM."""
     from homeostat.app.project import load
     from homeostat.app.supervisor import exit_when_orphaned
+    from homeostat.app.webhooks import Deliverer
     from homeostat.app.wiring import open_house
     from homeostat.serve.worker import run_worker
 
@@ -194,6 +195,7 @@ def main() -> None:
         loop.run(every_s=options.every)
 
     threading.Thread(target=turn, name="loop", daemon=True).start()
+    Deliverer(house.store, house.clock).start()
     settings = place.project.serve
     app = with_tracking(build_app(house, is_ready=lambda: bool(running) and running[0].ticks > 0), house)
     run_worker(app, host=settings.host, port=settings.control_port)

@@ -5,6 +5,7 @@ import logging
 import os
 
 from homeostat.app.clock import SystemClock
+from homeostat.app.webhooks import Deliverer
 from homeostat.app.wiring import open_tracking, whoami
 from homeostat.serve.worker import run_worker
 from homeostat.web.mlflow_api.app import MlflowApi
@@ -23,6 +24,7 @@ def main() -> None:
     logging.basicConfig(level=os.environ.get("HOMEOSTAT_LOG", "WARNING").upper())
     store, blobs = open_tracking(options.database, options.artifacts)
     api = MlflowApi(Desk(store=store, blobs=blobs, clock=SystemClock(), actor=whoami()))
+    Deliverer(store, SystemClock()).start()
     run_worker(Safety(api, **middleware_options(options.host)), host=options.host, port=options.port)
     os._exit(0)  # a handler that hangs in a thread must not keep the port
 
