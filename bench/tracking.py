@@ -205,12 +205,17 @@ def writes(seconds: float) -> dict[str, float]:
         wire.ask("POST", "/api/2.0/mlflow/runs/log-metric", json.dumps(body).encode())
 
     template = ",".join(
-        json.dumps({"key": f"m{k % 10}", "value": 0.125, "timestamp": 1700000000000 + k, "step": "STEP"})
-        for k in range(BATCH)
+        json.dumps({"key": f"m{k % 10}", "value": k * 0.125, "timestamp": "TIME", "step": "STEP"}) for k in range(BATCH)
     )
 
     def log_batch(wire, thread, n):
-        body = '{"run_id":"' + runs[thread] + '","metrics":[' + template.replace('"STEP"', str(n)) + "]}"
+        body = (
+            '{"run_id":"'
+            + runs[thread]
+            + '","metrics":['
+            + template.replace('"STEP"', str(n)).replace('"TIME"', str(1700000000000 + n))
+            + "]}"
+        )
         wire.ask("POST", "/api/2.0/mlflow/runs/log-batch", body.encode())
 
     for name, work, scale in (

@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from homeostat.core.records import Point
-from homeostat.storage.sql.prepared import Prepared, PreparedIn
+from homeostat.storage.sql.prepared import Prepared, PreparedIn, PreparedInsert
 from homeostat.storage.sql.schema.tracking import metric_points, metric_series
 
 _Newest = tuple[int, int, float, int]  # step, time, value, is_nan: as they are compared
@@ -36,7 +36,7 @@ _LATEST = PreparedIn(
 )
 _LAST_ID = Prepared(lambda _: select(func.coalesce(func.max(_series.series_id), 0)))
 _SERIES = ("series_id", "run_id", "experiment_id", "key", "step", "time", "value", "is_nan")
-_ADD_SERIES = Prepared(lambda _: insert(metric_series).values({name: bindparam(name) for name in _SERIES}), *_SERIES)
+_ADD_SERIES = PreparedInsert(metric_series, *_SERIES)
 _NEWER = Prepared(
     lambda _: (
         update(metric_series)
@@ -50,13 +50,10 @@ _NEWER = Prepared(
     "which",
 )
 _POINT = ("series_id", "time", "step", "value", "is_nan")
-_ADD_POINT = Prepared(
-    lambda insert: (
-        insert(metric_points)
-        .values({name: bindparam(name) for name in _POINT})
-        .on_conflict_do_nothing(index_elements=list(_POINT))
-    ),
+_ADD_POINT = PreparedInsert(
+    metric_points,
     *_POINT,
+    conflict=lambda statement: statement.on_conflict_do_nothing(index_elements=list(_POINT)),
 )
 
 
@@ -86,10 +83,10 @@ def log_points(connection: Connection, run_id: str, experiment_id: int, points: 
             if newest > known_series[1]:
                 newer.append((*newest, known_series[0]))
     if new:
-        _ADD_SERIES.many(connection, new)
+        _ADD_SERIES.run(connection, new)
     if newer:
         _NEWER.many(connection, newer)
-    _ADD_POINT.many(
+    _ADD_POINT.run(
         connection,
         [
             (series_id, time, step, value, is_nan)

@@ -4,18 +4,20 @@ Executing through SQLAlchemy costs several times what SQLite needs for the work.
 microseconds, JSON is text.
 """
 
+import itertools
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, bindparam
+from sqlalchemy import Connection, Dialect, Table, bindparam
 from sqlalchemy.dialects import postgresql, sqlite
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _SIZES = (1, 10, 100, 500)
+_ROWS = (50, 10, 1)
 
 Order = Callable[[Sequence[Any]], Sequence[Any]]
 
@@ -87,6 +89,29 @@ class PreparedIn:
             filled = (*piece, *[piece[-1]] * (size - len(piece)))
             out += self._by_size[size].run(connection, *filled, *others).fetchall()
         return out
+
+
+class PreparedInsert:
+    """Rows into a table, many to a statement: the driver lets other threads run once per statement, and waits for its turn after it.
+
+    `conflict` says, given the insert, what happens to a row whose key is there.
+    """
+
+    def __init__(self, table: Table, *names: str, conflict: Callable[[Any], Any] = lambda statement: statement) -> None:
+        def of(size: int) -> Prepared:
+            listed = [[f"{name}_{n}" for name in names] for n in range(size)]
+            rows: list[dict[str, Any]] = [dict(zip(names, map(bindparam, row), strict=True)) for row in listed]
+            flat = (name for row in listed for name in row)
+            return Prepared(lambda insert: conflict(insert(table).values(rows)), *flat)
+
+        self._by_size = [(size, of(size)) for size in _ROWS]
+
+    def run(self, connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
+        at = 0
+        for size, statement in self._by_size:
+            while len(rows) - at >= size:
+                statement.run(connection, *itertools.chain.from_iterable(rows[at : at + size]))
+                at += size
 
 
 def raw(connection: Connection) -> Any:

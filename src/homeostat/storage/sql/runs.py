@@ -13,7 +13,7 @@ from homeostat.core.records import InputDataset, Metric, Point, Run, RunDetail, 
 from homeostat.storage.sql import metrics as metric_rows
 from homeostat.storage.sql import run_inputs
 from homeostat.storage.sql.experiments import SqlExperiments, number_of
-from homeostat.storage.sql.prepared import Prepared, PreparedIn, of_micros, to_micros
+from homeostat.storage.sql.prepared import Prepared, PreparedIn, PreparedInsert, of_micros, to_micros
 from homeostat.storage.sql.run_search import found_ids
 from homeostat.storage.sql.schema.tracking import experiments, run_params, run_tags, runs
 from homeostat.storage.sql.types import JsonText
@@ -42,7 +42,7 @@ _TAGS = PreparedIn(
     )
 )
 _PAIR = ("run_id", "key", "value")
-_ADD_PARAM = Prepared(lambda _: insert(run_params).values({name: bindparam(name) for name in _PAIR}), *_PAIR)
+_ADD_PARAM = PreparedInsert(run_params, *_PAIR)
 _STATUS = Prepared(
     lambda _: (
         update(runs)
@@ -55,12 +55,13 @@ _STATUS = Prepared(
 )
 
 
-def _set_tag(insert: Any) -> Any:
-    statement = insert(run_tags).values({name: bindparam(name) for name in _PAIR})
-    return statement.on_conflict_do_update(index_elements=["run_id", "key"], set_={"value": statement.excluded.value})
-
-
-_SET_TAG = Prepared(_set_tag, *_PAIR)
+_SET_TAG = PreparedInsert(
+    run_tags,
+    *_PAIR,
+    conflict=lambda statement: statement.on_conflict_do_update(
+        index_elements=["run_id", "key"], set_={"value": statement.excluded.value}
+    ),
+)
 
 
 class SqlRuns:
@@ -189,11 +190,11 @@ class SqlRuns:
 
     def _add_params(self, run_id: str, params: Mapping[str, str]) -> None:
         if params:
-            _ADD_PARAM.many(self._connection, [(run_id, key, value) for key, value in params.items()])
+            _ADD_PARAM.run(self._connection, [(run_id, key, value) for key, value in params.items()])
 
     def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         if tags:
-            _SET_TAG.many(self._connection, [(run_id, key, value) for key, value in tags.items()])
+            _SET_TAG.run(self._connection, [(run_id, key, value) for key, value in tags.items()])
 
     def delete_tag(self, run_id: str, key: str) -> bool:
         which = (run_tags.c.run_id == run_id) & (run_tags.c.key == key)

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, StaticPool, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, NullPool, StaticPool, create_engine, event, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from homeostat.core.errors import InvalidInput, MissingExtra, Unreachable
@@ -104,57 +104,92 @@ class SqlStore:
         self._writing = threading.RLock()
         self._one_at_a_time = shared_connection
         self._writer = GroupWriter(self.write)
+        # a file's connections are kept apart by use: a reader's cannot write, and the writer's has its statements ready
+        self._idle_writers: list[Connection] = []
+        self._idle_readers: list[Connection] = []
 
     def submit(self, change: Callable[[Any], T], done: Callable[[T | None, BaseException | None], None]) -> None:
         self._writer.submit(change, done)
 
     @contextmanager
     def write(self) -> Iterator[SqlTransaction]:
-        with self._writing, self._connect() as connection:
+        with self._writing, self._connection(self._idle_writers) as connection:
             # IMMEDIATE takes the write lock at once: a transaction that reads first can't fail half-way with "database is locked"
-            begin = "BEGIN IMMEDIATE" if self.engine.dialect.name == "sqlite" else "BEGIN"
-            connection.exec_driver_sql(begin)
+            raw(connection).execute("BEGIN IMMEDIATE" if self._is_sqlite else "BEGIN")
             try:
-                if self.engine.dialect.name == "postgresql":
+                if not self._is_sqlite:
                     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
                 yield SqlTransaction(connection)
+                raw(connection).execute("COMMIT")
             except BaseException as error:
-                connection.exec_driver_sql("ROLLBACK")
+                raw(connection).execute("ROLLBACK")
                 if (understood := told(error)) is not error:
                     raise understood from error
                 raise
-            connection.exec_driver_sql("COMMIT")
 
     @contextmanager
     def read(self) -> Iterator[SqlTransaction]:
-        with self._writing if self._one_at_a_time else nullcontext(), self._connect() as connection:
-            if self.engine.dialect.name == "sqlite":
-                connection.exec_driver_sql("PRAGMA query_only = ON")
-                connection.exec_driver_sql("BEGIN")
-            else:
-                connection.exec_driver_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        with (
+            self._writing if self._one_at_a_time else nullcontext(),
+            self._connection(self._idle_readers) as connection,
+        ):
+            if self._one_at_a_time:
+                raw(connection).execute("PRAGMA query_only = ON")
+            raw(connection).execute("BEGIN" if self._is_sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             try:
                 yield SqlTransaction(connection)
             finally:
-                connection.exec_driver_sql("ROLLBACK")
-                if self.engine.dialect.name == "sqlite":
-                    connection.exec_driver_sql("PRAGMA query_only = OFF")
+                raw(connection).execute("ROLLBACK")
+                if self._one_at_a_time:
+                    raw(connection).execute("PRAGMA query_only = OFF")
 
     def close(self) -> None:
         self._writer.close()
+        for connection in (*self._idle_writers, *self._idle_readers):
+            connection.close()
         self.engine.dispose()
+
+    @property
+    def _is_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def _connection(self, idle: list[Connection]) -> Iterator[Connection]:
+        """Lend a connection: for a file one that is kept for this use, else one of the pool."""
+        if self._one_at_a_time or not self._is_sqlite:
+            with self._connect() as connection:
+                yield connection
+            return
+        try:
+            kept = idle.pop()
+        except IndexError:
+            kept = self._open()
+            if idle is self._idle_readers:
+                raw(kept).execute("PRAGMA query_only = ON")
+        try:
+            yield kept
+        except BaseException:
+            if raw(kept).in_transaction:  # it could not even be rolled back: it is not lent again
+                kept.invalidate()
+                kept.close()
+            else:
+                idle.append(kept)
+            raise
+        idle.append(kept)
 
     @contextmanager
     def _connect(self) -> Iterator[Connection]:
+        with self._open() as connection:
+            yield connection
+
+    def _open(self) -> Connection:
         try:
-            connection = self.engine.connect()
+            return self.engine.connect()
         except OperationalError as error:
             raise Unreachable(
                 f"the database {self.engine.url.render_as_string(hide_password=True)} does not answer",
                 hint=str(error.orig),
             ) from error
-        with connection:
-            yield connection
 
 
 def open_store(url: str) -> SqlStore:
@@ -189,8 +224,12 @@ def _open_sqlite(url: str) -> SqlStore:
     if not path or path == ":memory:":
         return open_memory_store()
     Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # the store keeps the connections that it needs: the pool must not hold them back
     engine = create_engine(
-        url, isolation_level="AUTOCOMMIT", connect_args={"timeout": _BUSY_S, "check_same_thread": False}
+        url,
+        isolation_level="AUTOCOMMIT",
+        poolclass=NullPool,
+        connect_args={"timeout": _BUSY_S, "check_same_thread": False, "cached_statements": 512},
     )
     _tune_sqlite(engine)
     return _up_to_date(SqlStore(engine))

@@ -1,13 +1,15 @@
 """Metrics: logged one by one and in batches, and their histories."""
 
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from homeostat.core.ports import Transaction
 from homeostat.core.records import LoggedModelMetric, Point
 from homeostat.track import client_runs, limits
 from homeostat.track.sampling import evenly
 from homeostat.web.mlflow_api import wire
-from homeostat.web.mlflow_api.call import Call, as_integer, as_number, as_text, missing
+from homeostat.web.mlflow_api.call import Call, as_integer, as_number, as_text, check_content_type, missing
 from homeostat.web.mlflow_api.endpoint import Desk, Endpoint, Read, Write
 from homeostat.web.mlflow_api.errors import invalid
 
@@ -40,18 +42,35 @@ def log_metric(call: Call, _desk: Desk) -> Write:
     return Write(work)
 
 
+class _Metric(msgspec.Struct):
+    """A metric as clients send it."""
+
+    key: Annotated[str, msgspec.Meta(min_length=1)]
+    value: float
+    timestamp: int
+    step: int = 0
+    model_id: str | None = None
+    dataset_name: str | None = None
+    dataset_digest: str | None = None
+
+
+class _Batch(msgspec.Struct):
+    run_id: Annotated[str, msgspec.Meta(min_length=1)]
+    metrics: list[_Metric] = msgspec.field(default_factory=list)
+    params: list[Json] = msgspec.field(default_factory=list)
+    tags: list[Json] = msgspec.field(default_factory=list)
+
+
+_batch = msgspec.json.Decoder(_Batch).decode
+
+
 def log_batch(call: Call, _desk: Desk) -> Write:
-    run_id = call.text("run_id")
+    run_id, points, given_params, given_tags, of_models = _read_fast(call) or _read_batch(call)
     limits.check_run_id(run_id)
-    items, given_params, given_tags = call.items("metrics"), call.items("params"), call.items("tags")
-    limits.check_batch(metrics=len(items), params=len(given_params), tags=len(given_tags))
-    points = [_point(item, index) for index, item in enumerate(items)]
+    limits.check_batch(metrics=len(points), params=len(given_params), tags=len(given_tags))
     params = limits.check_params(wire.of_pairs(given_params, "params"))
     tags = limits.check_tags(wire.of_pairs(given_tags, "tags"))
     limits.check_points(points)
-    of_models = [
-        _of_model(run_id, point, item) for point, item in zip(points, items, strict=True) if item.get("model_id")
-    ]
 
     def work(tx: Transaction) -> Json:
         client_runs.log(tx, run_id, points=points, params=params, tags=tags)
@@ -62,22 +81,46 @@ def log_batch(call: Call, _desk: Desk) -> Write:
     return Write(work)
 
 
+_Read = tuple[str, list[Point], list[Json], list[Json], list[LoggedModelMetric]]
+
+
+def _read_fast(call: Call) -> _Read | None:
+    """Return what a batch in the usual form says, decoded in one go; None where something in it is unusual, or wrong."""
+    check_content_type(call.headers)
+    try:
+        found = _batch(call.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if any(not -_INT64 <= one.step < _INT64 > one.timestamp for one in found.metrics):
+        return None
+    points = [Point(one.key, one.value, one.timestamp, one.step) for one in found.metrics]
+    of_models = [
+        _of_model(found.run_id, point, msgspec.structs.asdict(one))
+        for point, one in zip(points, found.metrics, strict=True)
+        if one.model_id
+    ]
+    return found.run_id, points, found.params, found.tags, of_models
+
+
+def _read_batch(call: Call) -> _Read:
+    """Return what a batch says in any form, or raise the 400 that names the place that is wrong."""
+    run_id, items = call.text("run_id", "run_uuid"), call.items("metrics")
+    points = [_point(item, index) for index, item in enumerate(items)]
+    of_models = [
+        _of_model(run_id, point, item) for point, item in zip(points, items, strict=True) if item.get("model_id")
+    ]
+    return run_id, points, call.items("params"), call.items("tags"), of_models
+
+
 def _point(item: Json, index: int) -> Point:
-    key: Any = item.get("key")
-    value: Any = item.get("value")
-    time_ms: Any = item.get("timestamp")
-    step: Any = item.get("step", 0)
-    are_plain = type(key) is str and type(value) is float and type(time_ms) is int and type(step) is int
-    if are_plain and key and key.isascii() and -_INT64 <= step < _INT64 > time_ms:
-        return Point(key, value, time_ms, step)  # what clients send; everything else is looked at closely
-    for name, found in (("key", key), ("value", value), ("timestamp", time_ms)):
-        if found is None or found == "":
+    for name in ("key", "value", "timestamp"):
+        if item.get(name) in (None, ""):
             raise missing(f"metrics[{index}].{name}")
     return Point(
-        as_text(key, f"metrics[{index}].key"),
-        as_number(value, f"metrics[{index}].value"),
-        as_integer(time_ms, f"metrics[{index}].timestamp"),
-        as_integer(0 if step is None else step, f"metrics[{index}].step"),
+        as_text(item["key"], f"metrics[{index}].key"),
+        as_number(item["value"], f"metrics[{index}].value"),
+        as_integer(item["timestamp"], f"metrics[{index}].timestamp"),
+        as_integer(item.get("step") or 0, f"metrics[{index}].step"),
     )
 
 
