@@ -12,7 +12,7 @@ from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Table, bindparam
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -52,6 +52,8 @@ class Prepared:
         if name == "sqlite":
             compiled = self._build(sqlite.insert).compile(dialect=sqlite.dialect(paramstyle="qmark"))
         else:
+            from sqlalchemy.dialects import postgresql
+
             compiled = self._build(postgresql.insert).compile(dialect=postgresql.psycopg.dialect(paramstyle="format"))  # type: ignore[no-untyped-call]
         wanted = compiled.positiontup or []
         if missing := set(self._names) - set(wanted):

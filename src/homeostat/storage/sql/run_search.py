@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, case, exists, or_, select, type_coerce
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, case, exists, func, or_, select, type_coerce
 
 from homeostat.core.errors import InvalidInput
 from homeostat.core.queries import Condition, Order, RunQuery
@@ -27,19 +27,62 @@ _ATTRIBUTES = {
 }
 _TIMES = {"start_time": "started", "end_time": "ended"}
 _PAIRS = {"param": run_params, "tag": run_tags}
+_FEW = 1000
 
 
 def found_ids(connection: Connection, query: RunQuery) -> list[str]:
     """Return the ids of the runs that the query asks for, in its order."""
     if not query.experiment_ids:
         return []
-    statement = select(runs.c.run_id).where(
-        runs.c.experiment_id.in_([number_of(one) for one in query.experiment_ids]),
+    experiments = [number_of(one) for one in query.experiment_ids]
+    asked = select(runs.c.run_id).where(
+        runs.c.experiment_id.in_(experiments),
         runs.c.lifecycle_stage.in_(query.stages),
         *(_condition(one, connection.dialect.name) for one in query.conditions),
     )
-    statement = _ordered(statement, query.order).limit(query.limit).offset(query.offset)
-    return list(connection.scalars(statement))
+    few = _few(connection, query.conditions)
+    if few is not None:
+        asked = asked.where(runs.c.run_id.in_(few))
+    elif query.order and query.order[0].entity == "metric" and len(experiments) == 1:
+        return _by_metric(connection, asked, query, experiments[0])
+    page = _ordered(asked, query.order).limit(query.limit).offset(query.offset)
+    return list(connection.scalars(page))
+
+
+def _by_metric(connection: Connection, asked: Select[Any], query: RunQuery, experiment: int) -> list[str]:
+    """Walk the index of the metric's values and stop when the page is full; runs without a number come after all that have one."""
+    first, series = query.order[0], metric_series.alias()
+    value = series.c.value.asc() if first.is_ascending else series.c.value.desc()
+    valued = asked.join(series, series.c.run_id == runs.c.run_id).where(
+        series.c.experiment_id == experiment, series.c.key == first.key, series.c.is_nan == 0
+    )
+    page = _ordered(valued, query.order[1:], before=(value,))
+    found = list(connection.scalars(page.limit(query.limit).offset(query.offset)))
+    if len(found) == query.limit:
+        return found
+    passed = query.offset and (connection.scalar(select(func.count()).select_from(valued.subquery())) or 0)
+    number = metric_series.alias()
+    without = asked.where(
+        ~exists().where(number.c.run_id == runs.c.run_id, number.c.key == first.key, number.c.is_nan == 0)
+    )
+    rest = _ordered(without, query.order).limit(query.limit - len(found)).offset(max(0, query.offset - passed))
+    return found + list(connection.scalars(rest))
+
+
+def _few(connection: Connection, conditions: tuple[Condition, ...]) -> Select[Any] | None:
+    """Return the ids that the rarest condition lets through, where they are few: then they are looked at, and no order is walked."""
+    best: tuple[int, Select[Any] | None] = (_FEW, None)
+    for one in conditions:
+        if one.entity not in _PAIRS or one.operator != "=":
+            continue
+        pairs, value = _PAIRS[one.entity].c, str(one.value)
+        ids = select(pairs.run_id).where(
+            pairs.key == one.key, pairs.head == value[:HEAD_CHARACTERS], pairs.value == value
+        )
+        count = connection.scalar(select(func.count()).select_from(ids.limit(best[0]).subquery())) or 0
+        if count < best[0]:
+            best = (count, ids)
+    return best[1]
 
 
 def _condition(condition: Condition, dialect: str) -> ColumnElement[bool]:
@@ -89,9 +132,11 @@ def _dataset(condition: Condition, dialect: str) -> ColumnElement[bool]:
     )
 
 
-def _ordered(statement: Select[Any], order: tuple[Order, ...]) -> Select[Any]:
+def _ordered(
+    statement: Select[Any], order: tuple[Order, ...], *, before: tuple[ColumnElement[Any], ...] = ()
+) -> Select[Any]:
     """Return the statement in the order asked for: what has no value comes last, whichever way; then the newest, then by id."""
-    out: list[ColumnElement[Any]] = []
+    out: list[ColumnElement[Any]] = list(before)
     for one in order:
         if one.entity == "attribute":
             value = _attribute(one.key)
@@ -106,6 +151,3 @@ def _ordered(statement: Select[Any], order: tuple[Order, ...]) -> Select[Any]:
     if all((one.entity, one.key) != ("attribute", "start_time") for one in order):
         out.append(runs.c.started.desc())
     return statement.order_by(*out, runs.c.run_id)
-
-
-__all__ = ["HEAD_CHARACTERS", "found_ids"]
