@@ -1,6 +1,6 @@
 """Taking a version that a client registered into the loop: what it takes and answers is settled, and kept with the version."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -24,18 +24,18 @@ _FITS = {
 
 
 def adopted_signature(declared: Declared, data: Signature) -> Signature:
-    """Return what the loop takes a client's model to want and answer: the columns that its package declares, target and classes of the data.
+    """Return what the loop takes a client's model to want and answer: the features, target and classes of the project's data.
 
-    A package that declares no inputs gets every feature of the data, in their order. Raises InvalidInput naming the first column that the
-    data do not have or that has a kind which cannot be given as the declared type.
+    So whoever asks for predictions sends the same rows to every version; the model picks the columns that its package declares out of them.
+    Raises InvalidInput naming the first of these that the data do not have, or have in a kind which cannot be given as the declared type.
     """
-    if declared.inputs is None:
-        return data
     known = {column.name: column for column in data.columns}
-    return replace(data, columns=tuple(_column(each, known, data.names) for each in declared.inputs))
+    for wanted in declared.inputs or ():
+        _refuse_unfit(wanted, known)
+    return data
 
 
-def _column(wanted: Input, known: dict[str, Column], names: Sequence[str]) -> Column:
+def _refuse_unfit(wanted: Input, known: Mapping[str, Column]) -> None:
     if wanted.type not in KINDS or not wanted.name:
         raise InvalidInput(
             f"the model declares an input of type '{wanted.type}' {f'({wanted.name!r})' if wanted.name else 'without a name'}",
@@ -44,16 +44,13 @@ def _column(wanted: Input, known: dict[str, Column], names: Sequence[str]) -> Co
     column = known.get(wanted.name)
     if column is None:
         raise InvalidInput(
-            f"the model wants a column '{wanted.name}', which is no feature of the data", hint=near(wanted.name, names)
+            f"the model wants a column '{wanted.name}', which is no feature of the data", hint=near(wanted.name, known)
         )
     if column.kind not in _FITS[wanted.kind]:
         raise InvalidInput(
             f"the model wants '{wanted.name}' as {wanted.type}, in the data it is {column.kind.value}",
             hint="log the model with the types of the data, or set data.columns in homeostat.yaml",
         )
-    # text and categories are both strings to a model: the data know which of the two it is
-    kind = column.kind if wanted.kind is Kind.CATEGORY else wanted.kind
-    return Column(name=wanted.name, kind=kind, nullable=column.nullable)
 
 
 def adopt(

@@ -28,17 +28,23 @@ _DTYPES = {
 
 
 class Answering:
-    """A client's model that takes columns of exactly the types that its package declares."""
+    """A client's model behind the features of the project: it gets the columns that its package declares, of exactly those types.
+
+    One that declares none gets those that it was fitted on, where it knows them, else all.
+    """
 
     def __init__(self, model: Any, types: Mapping[str, str]) -> None:
         self.model = model
         self._types = types
+        self._names = list(types) or list(getattr(model, "feature_names_in_", ()))
 
     def predict(self, features: "pd.DataFrame") -> Any:
         return plain(self.model.predict(self.cast(features)))
 
     def cast(self, features: "pd.DataFrame") -> "pd.DataFrame":
-        """Return the features in the declared types; a column with nulls stays as it is where its type knows none."""
+        """Return the declared columns in the declared types; a column with nulls stays as it is where its type knows none."""
+        if self._names:
+            features = features[self._names]
         wanted = {
             name: _DTYPES[kind]
             for name, kind in self._types.items()
