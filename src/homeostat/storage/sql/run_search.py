@@ -40,7 +40,7 @@ def found_ids(connection: Connection, query: RunQuery) -> list[str]:
         runs.c.lifecycle_stage.in_(query.stages),
         *(_condition(one, connection.dialect.name) for one in query.conditions),
     )
-    few = _few(connection, query.conditions)
+    few = _few(connection, query.conditions, experiments)
     if few is not None:
         asked = asked.where(runs.c.run_id.in_(few))
     elif query.order and query.order[0].entity == "metric" and len(experiments) == 1:
@@ -69,20 +69,35 @@ def _by_metric(connection: Connection, asked: Select[Any], query: RunQuery, expe
     return found + list(connection.scalars(rest))
 
 
-def _few(connection: Connection, conditions: tuple[Condition, ...]) -> Select[Any] | None:
+def _few(connection: Connection, conditions: tuple[Condition, ...], experiments: list[int]) -> Select[Any] | None:
     """Return the ids that the rarest condition lets through, where they are few: then they are looked at, and no order is walked."""
     best: tuple[int, Select[Any] | None] = (_FEW, None)
     for one in conditions:
-        if one.entity not in _PAIRS or one.operator != "=":
+        ids = _candidates(one, experiments, connection.dialect.name)
+        if ids is None:
             continue
-        pairs, value = _PAIRS[one.entity].c, str(one.value)
-        ids = select(pairs.run_id).where(
-            pairs.key == one.key, pairs.head == value[:HEAD_CHARACTERS], pairs.value == value
-        )
         count = connection.scalar(select(func.count()).select_from(ids.limit(best[0]).subquery())) or 0
         if count < best[0]:
             best = (count, ids)
     return best[1]
+
+
+def _candidates(condition: Condition, experiments: list[int], dialect: str) -> Select[Any] | None:
+    """Return the ids that a condition lets through where an index knows them, else None."""
+    if condition.entity in _PAIRS and condition.operator == "=":
+        pairs, value = _PAIRS[condition.entity].c, str(condition.value)
+        return select(pairs.run_id).where(
+            pairs.key == condition.key, pairs.head == value[:HEAD_CHARACTERS], pairs.value == value
+        )
+    if condition.entity == "metric" and condition.operator != "!=" and len(experiments) == 1:
+        series = metric_series.c
+        return select(series.run_id).where(
+            series.experiment_id == experiments[0],
+            series.key == condition.key,
+            series.is_nan == 0,
+            compare(series.value, condition.operator, condition.value, dialect=dialect),
+        )
+    return None
 
 
 def _condition(condition: Condition, dialect: str) -> ColumnElement[bool]:

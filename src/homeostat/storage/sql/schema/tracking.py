@@ -57,9 +57,8 @@ experiment_tags = _clustered(
     Column("value", Text, nullable=False),
 )
 
-runs = Table(
+runs = _clustered(
     "runs",
-    metadata,
     Column("run_id", String(32), primary_key=True),
     Column("experiment_id", ForeignKey("experiments.experiment_id"), nullable=False),
     Column("name", Text, nullable=False),
@@ -92,18 +91,16 @@ run_tags = _clustered(
     Index("ix_run_tags_value", "key", "head"),
 )
 
-metric_series = Table(
+metric_series = _clustered(
     "metric_series",
-    metadata,
-    Column("series_id", _Id, primary_key=True, autoincrement=False),
-    Column("run_id", ForeignKey("runs.run_id"), nullable=False),
+    Column("run_id", ForeignKey("runs.run_id"), primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("series_id", _Id, nullable=False, unique=True),
     Column("experiment_id", Integer, nullable=False),
-    Column("key", Text, nullable=False),
     Column("value", Float, nullable=False),
     Column("is_nan", SmallInteger, nullable=False),
     Column("time", BigInteger, nullable=False),
     Column("step", BigInteger, nullable=False),
-    Index("ix_metric_series_run", "run_id", "key", unique=True),
     Index("ix_metric_series_value", "experiment_id", "key", "is_nan", "value"),
 )
 

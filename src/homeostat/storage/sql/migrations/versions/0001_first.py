@@ -337,6 +337,7 @@ def upgrade() -> None:
         sa.Column("facts", JsonText(), nullable=False),
         sa.ForeignKeyConstraint(["experiment_id"], ["experiments.experiment_id"], name=op.f("fk_runs_experiment_id")),
         sa.PrimaryKeyConstraint("run_id", name=op.f("pk_runs")),
+        sqlite_with_rowid=False,
     )
     op.create_index(
         "ix_runs_newest",
@@ -385,20 +386,19 @@ def upgrade() -> None:
     op.create_index(op.f("ix_assessments_trace_id"), "assessments", ["trace_id"], unique=False)
     op.create_table(
         "metric_series",
-        sa.Column(
-            "series_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
-        ),
         sa.Column("run_id", sa.String(length=32), nullable=False),
-        sa.Column("experiment_id", sa.Integer(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("series_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("experiment_id", sa.Integer(), nullable=False),
         sa.Column("value", sa.Float(), nullable=False),
         sa.Column("is_nan", sa.SmallInteger(), nullable=False),
         sa.Column("time", sa.BigInteger(), nullable=False),
         sa.Column("step", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["run_id"], ["runs.run_id"], name=op.f("fk_metric_series_run_id")),
-        sa.PrimaryKeyConstraint("series_id", name=op.f("pk_metric_series")),
+        sa.PrimaryKeyConstraint("run_id", "key", name=op.f("pk_metric_series")),
+        sa.UniqueConstraint("series_id", name=op.f("uq_metric_series_series_id")),
+        sqlite_with_rowid=False,
     )
-    op.create_index("ix_metric_series_run", "metric_series", ["run_id", "key"], unique=True)
     op.create_index(
         "ix_metric_series_value", "metric_series", ["experiment_id", "key", "is_nan", "value"], unique=False
     )
