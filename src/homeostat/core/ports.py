@@ -63,8 +63,19 @@ class AuditStore(Protocol):
 
 
 class ExperimentStore(Protocol):
-    def create(self, name: str, *, artifacts: str = "", tags: Mapping[str, str] | None = None, now: datetime) -> str:
-        """Return the id of a new experiment; raise AlreadyExists where the name is taken, by a deleted one too."""
+    def create(
+        self,
+        name: str,
+        *,
+        artifacts: str = "",
+        tags: Mapping[str, str] | None = None,
+        now: datetime,
+        experiment_id: str | None = None,
+    ) -> str:
+        """Return the id of a new experiment; raise AlreadyExists where the name is taken, by a deleted one too.
+
+        The id is the next one, unless one that is free is given.
+        """
 
     def get(self, experiment_id: str) -> Experiment:
         """Return the experiment; raise NotFound."""

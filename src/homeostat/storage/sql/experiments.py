@@ -12,6 +12,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     exists,
+    func,
     insert,
     select,
     type_coerce,
@@ -43,15 +44,31 @@ class SqlExperiments:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def create(self, name: str, *, artifacts: str = "", tags: Mapping[str, str] | None = None, now: datetime) -> str:
+    def create(
+        self,
+        name: str,
+        *,
+        artifacts: str = "",
+        tags: Mapping[str, str] | None = None,
+        now: datetime,
+        experiment_id: str | None = None,
+    ) -> str:
         known = self.by_name(name)
         if known is not None:
             deleted = " It is deleted: restore it, or delete it for good." if known.lifecycle_stage != "active" else ""
             raise AlreadyExists(f"Experiment(name={name}) already exists.{deleted}")
-        values = {"name": name, "created": now, "updated": now, "artifacts": artifacts, "lifecycle_stage": "active"}
+        values: dict[str, Any] = {"name": name, "created": now, "updated": now}
+        values |= {"artifacts": artifacts, "lifecycle_stage": "active"}
+        if experiment_id is not None:
+            values["experiment_id"] = number_of(experiment_id)
         made = self._connection.execute(insert(experiments).values(**values))
         assert made.inserted_primary_key
         number: int = made.inserted_primary_key[0]
+        if experiment_id is not None and self._connection.dialect.name == "postgresql":
+            # the sequence does not notice ids that were given: the next one must not meet this
+            highest = select(func.max(experiments.c.experiment_id)).scalar_subquery()
+            sequence = func.pg_get_serial_sequence("experiments", "experiment_id")
+            self._connection.execute(select(func.setval(sequence, func.greatest(highest, 1))))
         rows = [{"experiment_id": number, "key": key, "value": value} for key, value in (tags or {}).items()]
         if rows:
             self._connection.execute(insert(experiment_tags), rows)
