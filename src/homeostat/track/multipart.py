@@ -41,7 +41,7 @@ def target_of(folder: str, file: str) -> str:
     '1/r/artifacts/model.bin'
     """
     name = PurePath(file).name
-    return f"{folder.strip('/')}/{name}".strip("/")
+    return f"{folder.rstrip('/')}/{name}" if folder else name
 
 
 def find(blobs: BlobStore, upload_id: str) -> Upload:

@@ -40,6 +40,8 @@ class Client:
         sent = []
 
         async def receive():
+            if not parts:
+                await asyncio.Event().wait()  # a client that stays
             return parts.pop(0)
 
         async def send(message):
@@ -49,7 +51,7 @@ class Client:
         start, *rest = sent
         return start["status"], dict(start["headers"]), b"".join(message.get("body", b"") for message in rest)
 
-    def ask(self, method, path, *, expect=200, **fields):
+    def ask(self, method, path, /, *, expect=200, **fields):
         """Send fields as the client does (query of a GET, else JSON) and return the answer's JSON; check the status."""
         if method == "GET":
             answer = self.send(method, MLFLOW + path, query=urlencode(fields, doseq=True))
@@ -58,13 +60,13 @@ class Client:
         assert answer[0] == expect, answer[2]
         return json.loads(answer[2])
 
-    def get(self, path, **fields):
+    def get(self, path, /, **fields):
         return self.ask("GET", path, **fields)
 
-    def post(self, path, **fields):
+    def post(self, path, /, **fields):
         return self.ask("POST", path, **fields)
 
-    def refused(self, path, *, method="POST", expect=400, **fields):
+    def refused(self, path, /, *, method="POST", expect=400, **fields):
         """Return (error_code, message) of an answer that refuses."""
         body = self.ask(method, path, expect=expect, **fields)
         return body["error_code"], body["message"]

@@ -29,7 +29,7 @@ def get(call: Call, desk: Desk) -> Work:
 
 
 def delete(call: Call, desk: Desk) -> Work:
-    blob = writable_blob_of(call.params["path"].strip("/"))
+    blob = writable_blob_of(call.params["path"].rstrip("/"))
 
     def work() -> Json:
         desk.blobs.delete(blob)

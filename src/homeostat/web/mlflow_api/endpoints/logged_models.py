@@ -121,7 +121,7 @@ def _pairs(call: Call, name: str) -> dict[str, str]:
 def _status(call: Call) -> LoggedModelStatus:
     """Clients send the word or its number."""
     found = call.fields.get("status")
-    status = _STATUS.get(found) if isinstance(found, str) else _NUMBERS.get(found) if isinstance(found, int) else None
+    status = _STATUS.get(found) if isinstance(found, str) else _NUMBERS.get(found) if type(found) is int else None
     if status is None:
         raise invalid(f"Invalid value {str(found)[:100]!r} for parameter 'status': one of {', '.join(_STATUS)}.")
     return status
