@@ -96,7 +96,7 @@ class Importer:
 
     def run(self) -> Tally:
         """Bring everything over and return the count."""
-        for experiment in self._source.experiments():
+        for experiment in self._in_order():
             try:
                 ours = self._experiment(experiment)
             except HomeostatError as error:
@@ -122,6 +122,13 @@ class Importer:
         return self._tally
 
     # -- experiments
+
+    def _in_order(self) -> list[Experiment]:
+        """Those first that can keep their ids, so that no other one takes them."""
+        found = list(self._source.experiments())
+        with self._store.read() as tx:
+            taken = {each.experiment_id for each in found if not self._is_free(tx, each.experiment_id)}
+        return sorted(found, key=lambda each: each.experiment_id in taken)
 
     def _experiment(self, experiment: Experiment) -> Experiment:
         """An experiment of that name is taken for the same one; else its id is kept where it is free."""
