@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select, update
 
@@ -48,6 +47,21 @@ _NEWER = Prepared(
     "value",
     "is_nan",
     "which",
+)
+_INT64 = 2**63
+_HISTORY = Prepared(
+    lambda _: (
+        select(_points.time, _points.step, _points.value, _points.is_nan)
+        .where(_points.series_id == bindparam("which"), _points.step.between(bindparam("first"), bindparam("last")))
+        .order_by(_points.time, _points.step, _points.value, _points.is_nan)
+        .limit(bindparam("most"))
+        .offset(bindparam("skip"))
+    ),
+    "which",
+    "first",
+    "last",
+    "most",
+    "skip",
 )
 _POINT = ("series_id", "time", "step", "value", "is_nan")
 _ADD_POINT = PreparedInsert(
@@ -125,16 +139,6 @@ def history(
     found = _ONE_SERIES.run(connection, run_id, key).fetchone()
     if found is None:
         return []
-    query: Any = (
-        select(_points.time, _points.step, _points.value, _points.is_nan)
-        .where(_points.series_id == found[0])
-        .order_by(_points.time, _points.step, _points.value, _points.is_nan)
-        .offset(offset)
-    )
-    if steps is not None:
-        query = query.where(_points.step.between(*steps))
-    if limit is not None:
-        query = query.limit(limit)
-    return [
-        Point(key, math.nan if is_nan else value, time, step) for time, step, value, is_nan in connection.execute(query)
-    ]
+    first, last = steps or (-_INT64, _INT64 - 1)
+    rows = _HISTORY.run(connection, found[0], first, last, _INT64 - 1 if limit is None else limit, offset).fetchall()
+    return [Point(key, math.nan if is_nan else value, time, step) for time, step, value, is_nan in rows]

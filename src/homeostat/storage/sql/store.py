@@ -1,6 +1,8 @@
 """The metadata store: one database, transactions, one object per port."""
 
+import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
@@ -16,6 +18,7 @@ from homeostat.storage.sql.audit import SqlAudit
 from homeostat.storage.sql.cycles import SqlCycles
 from homeostat.storage.sql.datasets import SqlDatasets
 from homeostat.storage.sql.experiments import SqlExperiments, make_default
+from homeostat.storage.sql.garbage import SqlGarbage
 from homeostat.storage.sql.logged_models import SqlLoggedModels
 from homeostat.storage.sql.models import SqlModels
 from homeostat.storage.sql.prepared import raw
@@ -30,6 +33,8 @@ from homeostat.storage.sql.writer import GroupWriter, told
 T = TypeVar("T")
 
 _BUSY_S = 30.0
+_CACHE_KB = 32_000
+_CHECKPOINT_PAGES = 4000
 _LOCK = 0x686F6D65  # "home": the advisory lock that makes PostgreSQL's writers queue, as SQLite's do
 
 
@@ -82,6 +87,10 @@ class SqlTransaction:
     @cached_property
     def webhooks(self) -> SqlWebhooks:
         return SqlWebhooks(self._connection)
+
+    @cached_property
+    def garbage(self) -> SqlGarbage:
+        return SqlGarbage(self._connection)
 
     def savepoint(self) -> None:
         """Remember this place in the transaction, for a change that may have to be undone alone."""
@@ -241,9 +250,25 @@ def _tune_sqlite(engine: Engine, *, in_memory: bool = False) -> None:
         cursor = connection.cursor()  # type: ignore[attr-defined]
         cursor.execute("PRAGMA foreign_keys = ON")
         if not in_memory:
-            cursor.execute("PRAGMA journal_mode = WAL")
+            _use_wal(cursor)
             cursor.execute("PRAGMA synchronous = FULL")  # acknowledged means durable
+            cursor.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
+            cursor.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         cursor.close()
+
+
+def _use_wal(cursor: Any) -> None:
+    """Switch the file to a write-ahead log; SQLite does not wait by itself for others that switch it at the same moment."""
+    deadline = time.monotonic() + _BUSY_S
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.005)
+        else:
+            return
 
 
 def _up_to_date(store: SqlStore) -> SqlStore:
