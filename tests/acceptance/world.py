@@ -58,6 +58,7 @@ class World:
 
     root: Path
     turned: bool = False
+    yaml: str = YAML
     house: House = field(init=False)
     clock: SimulatedClock = field(init=False)
     plane: Plane = field(init=False)
@@ -66,7 +67,7 @@ class World:
     on_pause: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
-        (self.root / "homeostat.yaml").write_text(YAML)
+        (self.root / "homeostat.yaml").write_text(self.yaml)
         rows(1440, start=BEGIN - 1440 * STEP, turned=False, seed=1).write_parquet(self.root / "history.parquet")
         self.clock = SimulatedClock(BEGIN)
         self.house = open_house(load(self.root / "homeostat.yaml"), writer_id="test", actor="ann", clock=self.clock)

@@ -14,7 +14,13 @@ _LOOK_S = 0.2
 
 
 def ask_by_hand(
-    house: House, *, because: str, function: str | None, force: str | None, must_be_served: bool
+    house: House,
+    *,
+    because: str,
+    function: str | None = None,
+    force: str | None,
+    must_be_served: bool,
+    version: int | None = None,
 ) -> tuple[Cycle, bool]:
     """Ask for a cycle and return it with whether a server is up to run it; raise Unreachable where one must be and is not."""
     if force is not None and not force.strip():
@@ -25,7 +31,11 @@ def ask_by_hand(
             "no server is up that could run the cycle", hint="start one: `homeostat up`, or leave --wait out"
         )
     now = house.clock.now()
-    options = {name: value for name, value in (("train", function), ("force", force)) if value is not None}
+    options = {
+        name: value
+        for name, value in (("train", function), ("force", force), ("version", version))
+        if value is not None
+    }
     cycle = ask(
         store=house.store,
         model=house.project.model,

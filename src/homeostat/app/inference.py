@@ -154,11 +154,13 @@ def beat_on(follower: RouteFollower, stop: threading.Event) -> None:
 def loader(house: House) -> "Callable[[str, int], Package]":
     """Return the function that loads a version's package, its files checked first."""
     from homeostat.train.package import read_package
+    from homeostat.train.signature import from_json
 
     def load_version(model: str, version: int) -> "Package":
         with house.store.read() as tx:
             found = tx.models.get(model, version)
-        return read_package(package_of(found, blobs=house.blobs))
+        signature = from_json(found.signature) if found.source else None
+        return read_package(package_of(found, blobs=house.blobs), signature=signature)
 
     return load_version
 

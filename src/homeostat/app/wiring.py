@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from homeostat.app.clock import SystemClock
 from homeostat.app.project import Place
+from homeostat.core.errors import InvalidInput
 from homeostat.core.ports import BlobStore, Clock, RecordLog, Store, TableStore
 
 if TYPE_CHECKING:
     from homeostat.retrain.project import Project
 
 DATABASE_VARIABLE = "HOMEOSTAT_DATABASE"
+ARTIFACTS_VARIABLE = "HOMEOSTAT_ARTIFACTS"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +48,6 @@ class House:
 
 def open_house(place: Place, *, writer_id: str, actor: str | None = None, clock: Clock | None = None) -> House:
     """Open the project's stores. `writer_id` names this process in the record of predictions and labels."""
-    from homeostat.storage.blobs import LocalBlobs
     from homeostat.storage.records import FileRecords
     from homeostat.storage.sql.store import open_store
     from homeostat.storage.tables.delta import DeltaTables
@@ -56,11 +57,35 @@ def open_house(place: Place, *, writer_id: str, actor: str | None = None, clock:
         place=place,
         store=open_store(database_url(place)),
         tables=DeltaTables(place.state / "tables"),
-        blobs=LocalBlobs(place.state / "blobs"),
+        blobs=open_blobs(os.environ.get(ARTIFACTS_VARIABLE) or str(place.state / "blobs"), cache=place.state / "cache"),
         records=FileRecords(place.state / "records", writer_id=writer_id),
         clock=clock or SystemClock(),
         actor=actor or whoami(),
     )
+
+
+def open_tracking(database: str, artifacts: str) -> tuple[Store, BlobStore]:
+    """Open what the tracking server alone keeps: metadata at a database's URL, artifacts in a folder or at a bucket's URL."""
+    from homeostat.storage.sql.store import open_store
+
+    return open_store(database), open_blobs(artifacts, cache=Path(".homeostat") / "cache")
+
+
+def open_blobs(where: str, *, cache: Path) -> BlobStore:
+    """Open a folder, or a bucket by its URL: `s3://bucket/prefix`, with what AWS_* variables say. `cache`: where local copies go."""
+    from homeostat.storage.blobs import LocalBlobs
+
+    scheme, mark, _ = where.partition("://")
+    if not mark:
+        return LocalBlobs(Path(where))
+    from homeostat.storage.blobs_object import SCHEMES, ObjectBlobs
+
+    if scheme not in SCHEMES:
+        raise InvalidInput(
+            f"'{scheme}://' is not a place that artifacts can be kept in",
+            hint=f"give a folder, or a bucket: {', '.join(f'{each}://bucket/prefix' for each in SCHEMES)}",
+        )
+    return ObjectBlobs(where, cache=cache)
 
 
 def database_url(place: Place) -> str:

@@ -108,6 +108,12 @@ class Conflict(HomeostatError):
     http_status = 409
 
 
+class AlreadyExists(Conflict):
+    """Something has that name already."""
+
+    code = "already_exists"
+
+
 class Quarantined(CheckFailed):
     """A batch broke the contract and was set aside whole; nothing was committed."""
 

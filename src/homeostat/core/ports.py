@@ -3,25 +3,37 @@
 `Frame` stands for `polars.DataFrame`: core does not import it.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
 
+from homeostat.core.queries import ExperimentQuery, LoggedModelQuery, ModelQuery, RunQuery
 from homeostat.core.records import (
+    BlobInfo,
     Cycle,
     DatasetVersion,
     Event,
+    Experiment,
     GateReport,
+    InputDataset,
+    LoggedModel,
+    LoggedModelMetric,
     Metric,
     ModelVersion,
+    Point,
     QuarantinedBatch,
+    RegisteredModel,
     Route,
     Run,
+    RunDetail,
+    RunStatus,
     WindowVerdict,
     Worker,
 )
+from homeostat.core.traces import Assessment, Span, Trace, TraceQuery
+from homeostat.core.webhooks import Delivery, Webhook
 
 Frame: TypeAlias = Any
 Json: TypeAlias = dict[str, Any]
@@ -50,6 +62,35 @@ class AuditStore(Protocol):
         """Return (seq, digest) of the newest entry as kept beside the chain: a chain cut at its end differs from it."""
 
 
+class ExperimentStore(Protocol):
+    def create(
+        self,
+        name: str,
+        *,
+        artifacts: str = "",
+        tags: Mapping[str, str] | None = None,
+        now: datetime,
+        experiment_id: str | None = None,
+    ) -> str:
+        """Return the id of a new experiment; raise AlreadyExists where the name is taken, by a deleted one too.
+
+        The id is the next one, unless one that is free is given.
+        """
+
+    def get(self, experiment_id: str) -> Experiment:
+        """Return the experiment; raise NotFound."""
+
+    def by_name(self, name: str) -> Experiment | None: ...
+    def search(self, query: ExperimentQuery) -> list[Experiment]: ...
+    def rename(self, experiment_id: str, name: str, *, now: datetime) -> None:
+        """Give the experiment another name; raise AlreadyExists where it is taken."""
+
+    def set_stage(self, experiment_id: str, stage: str, *, now: datetime) -> None: ...
+    def set_tag(self, experiment_id: str, key: str, value: str, *, now: datetime) -> None: ...
+    def delete_tag(self, experiment_id: str, key: str) -> bool:
+        """Take a tag away; return whether there was one."""
+
+
 class RunStore(Protocol):
     def experiment(self, name: str, *, now: datetime) -> str:
         """Return the id of the experiment of that name, created when new."""
@@ -65,7 +106,48 @@ class RunStore(Protocol):
     def recent(self, *, experiment: str | None = None, limit: int = 50) -> list[Run]: ...
     def log_params(self, run_id: str, params: Mapping[str, str]) -> None: ...
     def log_metrics(self, run_id: str, metrics: Iterable[Metric]) -> None: ...
-    def history(self, run_id: str, key: str) -> list[Metric]: ...
+    def history(self, run_id: str, key: str) -> list[Metric]:
+        """Return all points of a metric in order of step, then time."""
+
+    def head(self, run_id: str) -> Run:
+        """Return the run without params, metrics and tags; raise NotFound. The id must be whole."""
+
+    def details(self, run_ids: Sequence[str]) -> list[RunDetail]:
+        """Return the runs with everything that belongs to them, in the order asked for; raise NotFound."""
+
+    def search(self, query: RunQuery) -> list[RunDetail]: ...
+    def rename(self, run_id: str, name: str) -> None: ...
+    def set_status(self, run_id: str, status: RunStatus, *, ended: datetime | None) -> None: ...
+    def set_stage(self, run_ids: Sequence[str], stage: str, *, now: datetime) -> None:
+        """Move runs between the lifecycle stages `active` and `deleted`."""
+
+    def ids(self, experiment_id: str) -> list[str]: ...
+    def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None: ...
+    def delete_tag(self, run_id: str, key: str) -> bool:
+        """Take a tag away; return whether there was one."""
+
+    def log_points(self, run_id: str, experiment_id: str, points: Sequence[Point]) -> None:
+        """Add points; one that is there already is left as it is. The newest of each key is the greatest (step, time, value)."""
+
+    def points(
+        self,
+        run_id: str,
+        key: str,
+        *,
+        offset: int = 0,
+        limit: int | None = None,
+        steps: tuple[int, int] | None = None,
+    ) -> list[Point]:
+        """Return the points of a metric in order of time, step, value; `steps` keeps those from the first to the last step."""
+
+    def log_inputs(self, run_id: str, experiment_id: str, datasets: Sequence[InputDataset]) -> None:
+        """Say that the run used data sets; one that it said before (same name and digest) is left as it is."""
+
+    def log_models(self, run_id: str, *, inputs: Sequence[str] = (), outputs: Sequence[tuple[str, int]] = ()) -> None:
+        """Say which logged models went in and came out."""
+
+    def input_datasets(self, experiment_ids: Sequence[str], *, limit: int) -> list[tuple[str, str, str, str | None]]:
+        """Return (experiment id, name, digest, context) of every data set that runs of the experiments used."""
 
 
 class DatasetStore(Protocol):
@@ -84,7 +166,40 @@ class DatasetStore(Protocol):
 
 
 class ModelStore(Protocol):
-    def add(self, version: ModelVersion) -> None: ...
+    def add(self, version: ModelVersion) -> None:
+        """Insert the version; its model is registered by the way where it is new."""
+
+    def replace(self, version: ModelVersion) -> None:
+        """Store all of a version anew, tags included."""
+
+    def delete(self, model: str, version: int, *, now: datetime) -> None:
+        """Take a version and its aliases away; its number is not given out again."""
+
+    def search(self, query: ModelQuery) -> list[ModelVersion]: ...
+    def add_model(self, model: RegisteredModel) -> None:
+        """Register a name; raise Conflict where it is taken."""
+
+    def model(self, name: str) -> RegisteredModel:
+        """Return what is said of a name; raise NotFound with near ones."""
+
+    def find_model(self, name: str) -> RegisteredModel | None: ...
+    def replace_model(self, model: RegisteredModel) -> None: ...
+    def rename_model(self, name: str, new: str, *, now: datetime) -> None:
+        """Give the model, its versions, aliases and reports another name."""
+
+    def delete_model(self, name: str) -> None:
+        """Take a model away with all its versions and aliases."""
+
+    def search_models(self, query: ModelQuery) -> list[RegisteredModel]: ...
+    def set_tag(self, model: str, key: str, value: str | None, *, version: int | None = None) -> None:
+        """Set a tag of a model or of one version (None: take it away)."""
+
+    def latest(self, models: Sequence[str]) -> list[ModelVersion]:
+        """Return the newest version of each model in each stage."""
+
+    def aliases_of(self, models: Sequence[str]) -> dict[str, dict[str, int]]:
+        """Return the aliases of several models at once."""
+
     def next_version(self, model: str) -> int: ...
     def get(self, model: str, version: int) -> ModelVersion: ...
     def by_run(self, model: str, run_id: str) -> ModelVersion | None: ...
@@ -97,6 +212,25 @@ class ModelStore(Protocol):
     def add_report(self, report: GateReport) -> None: ...
     def report(self, report_id: str) -> GateReport: ...
     def reports(self, model: str, *, limit: int = 50) -> list[GateReport]: ...
+
+
+class LoggedModelStore(Protocol):
+    def add(self, model: LoggedModel) -> None: ...
+    def get(self, model_id: str, *, allow_deleted: bool = False) -> LoggedModel:
+        """Return the model with tags, params and metrics; raise NotFound."""
+
+    def update(self, model: LoggedModel) -> None:
+        """Replace name, status, stage and times; tags, params and metrics have calls of their own."""
+
+    def set_tags(self, model_id: str, tags: Mapping[str, str]) -> None: ...
+    def delete_tag(self, model_id: str, key: str) -> None:
+        """Take a tag away; raise NotFound where there is none."""
+
+    def log_params(self, model_id: str, params: Mapping[str, str]) -> None: ...
+    def log_metrics(self, metrics: Iterable[LoggedModelMetric]) -> None:
+        """Add metrics; one that is there already, with the same step and time in the same run, is left as it is."""
+
+    def search(self, query: LoggedModelQuery) -> list[LoggedModel]: ...
 
 
 class RouteStore(Protocol):
@@ -133,11 +267,76 @@ class CycleStore(Protocol):
     def recent(self, model: str | None = None, *, limit: int = 50) -> list[Cycle]: ...
 
 
+class TraceStore(Protocol):
+    def put(self, trace: Trace) -> None:
+        """Insert or replace the trace; its tags, metadata and assessments are added to those that are there."""
+
+    def get(self, trace_id: str) -> Trace: ...
+    def find(self, trace_id: str) -> Trace | None: ...
+    def many(self, trace_ids: Sequence[str]) -> list[Trace]:
+        """Return those that exist, in the order asked for."""
+
+    def search(self, query: TraceQuery) -> list[Trace]: ...
+    def ids(
+        self,
+        *,
+        experiment_id: str,
+        until: datetime | None = None,
+        limit: int | None = None,
+        trace_ids: Sequence[str] | None = None,
+    ) -> list[str]:
+        """Return the ids of an experiment's traces, oldest first, narrowed to those started at or before `until` or named."""
+
+    def delete(self, trace_ids: Sequence[str]) -> int:
+        """Delete traces with all that belongs to them; return how many there were."""
+
+    def set_tag(self, trace_id: str, key: str, value: str) -> None: ...
+    def delete_tag(self, trace_id: str, key: str) -> None: ...
+    def link(self, trace_ids: Iterable[str], kind: str, targets: Iterable[str]) -> None:
+        """Note that traces belong to runs (kind `run`, by id) or used prompts (kind `prompt`, as name/version). Twice is as once."""
+
+    def put_spans(self, found: Iterable[Span]) -> None: ...
+    def spans(self, trace_ids: Sequence[str]) -> dict[str, list[str]]:
+        """Return the contents of each trace's spans as JSON texts, earliest first."""
+
+    def count_spans(self, trace_ids: Sequence[str]) -> dict[str, int]: ...
+    def put_assessment(self, assessment: Assessment) -> None: ...
+    def find_assessment(self, trace_id: str, assessment_id: str) -> Assessment | None: ...
+    def set_valid(self, trace_id: str, assessment_id: str, *, valid: bool) -> bool:
+        """Say whether an assessment still counts; return whether there is one."""
+
+    def delete_assessment(self, trace_id: str, assessment_id: str) -> None: ...
+
+
+class WebhookStore(Protocol):
+    def put(self, webhook: Webhook) -> None: ...
+    def get(self, webhook_id: str) -> Webhook: ...
+    def all(self, *, limit: int | None = None, offset: int = 0) -> list[Webhook]:
+        """Return webhooks, newest first."""
+
+    def delete(self, webhook_id: str) -> None:
+        """Delete it and what was still to be sent to it."""
+
+    def add_deliveries(self, deliveries: Iterable[Delivery]) -> None:
+        """Add deliveries; those that are known by their id stay as they are."""
+
+    def due(self, *, now: datetime, limit: int = 100) -> list[Delivery]:
+        """Return what is to be sent now: of each webhook the delivery that has been due for the longest."""
+
+    def update_delivery(self, delivery: Delivery) -> None: ...
+    def deliveries(self, webhook_id: str, *, limit: int = 100) -> list[Delivery]:
+        """Return the newest deliveries of a webhook, newest first."""
+
+    def forget_deliveries(self, *, before: datetime) -> int: ...
+
+
 class Transaction(Protocol):
     """All metadata, in one database transaction: state and its audit event are written together or not at all."""
 
     @property
     def audit(self) -> AuditStore: ...
+    @property
+    def experiments(self) -> ExperimentStore: ...
     @property
     def runs(self) -> RunStore: ...
     @property
@@ -145,11 +344,17 @@ class Transaction(Protocol):
     @property
     def models(self) -> ModelStore: ...
     @property
+    def logged_models(self) -> LoggedModelStore: ...
+    @property
     def routes(self) -> RouteStore: ...
     @property
     def watch(self) -> WatchStore: ...
     @property
     def cycles(self) -> CycleStore: ...
+    @property
+    def traces(self) -> TraceStore: ...
+    @property
+    def webhooks(self) -> WebhookStore: ...
 
 
 class Store(Protocol):
@@ -158,6 +363,15 @@ class Store(Protocol):
 
     def read(self) -> AbstractContextManager[Transaction]:
         """Open a consistent view; writing in it is an error."""
+
+    def submit(
+        self, change: Callable[[Transaction], T], done: Callable[[T | None, BaseException | None], None]
+    ) -> None:
+        """Queue a change for the one writer, and return at once.
+
+        Changes that wait together are committed together (group commit), each in a savepoint: one that raises undoes itself alone.
+        `done(result, error)` is called in the writer's thread when the change is durable, or was refused. It must not block.
+        """
 
 
 class TableStore(Protocol):
@@ -191,6 +405,24 @@ class BlobStore(Protocol):
 
     def exists(self, path: str) -> bool: ...
     def delete(self, path: str) -> None: ...
+    def entries(self, path: str) -> list[BlobInfo]:
+        """Return what is in a folder, by name; empty where there is no such folder."""
+
+    def size(self, path: str) -> int:
+        """Return the size of a file in bytes; raise NotFound."""
+
+    def file(self, path: str) -> Path | None:
+        """Return where the file itself is on this machine, None where it is elsewhere; raise NotFound. Read-only by agreement."""
+
+    def upload(self, path: str) -> AbstractContextManager["BlobWriter"]:
+        """Open a file for writing piece by piece. It is there, whole and durable, when the block ends; after an error nothing is."""
+
+    def chunks(self, path: str, *, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """Return the bytes from `start` up to `stop` in pieces of at most a few megabytes."""
+
+
+class BlobWriter(Protocol):
+    def write(self, piece: bytes, /) -> object: ...
 
 
 class RecordLog(Protocol):
@@ -209,7 +441,10 @@ class RecordLog(Protocol):
 class CandidateProbe(Protocol):
     """Loads a candidate in a fresh process of the real server and queries it."""
 
-    def predict(self, package: Path, rows: Sequence[Json], *, timeout_s: float) -> "ProbeAnswer": ...
+    def predict(
+        self, package: Path, rows: Sequence[Json], *, timeout_s: float, signature: Json | None = None
+    ) -> "ProbeAnswer":
+        """Return its answers. A package that a client logged needs the `signature` of its version."""
 
 
 class ProbeAnswer(Protocol):

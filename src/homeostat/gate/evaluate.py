@@ -20,7 +20,7 @@ from homeostat.gate.suite import SuiteReport, run_suite
 from homeostat.track.predictions import Predictions
 from homeostat.train.frames import target
 from homeostat.train.settings import TrainSettings
-from homeostat.train.signature import from_json
+from homeostat.train.signature import from_json, to_json
 
 PROBE_TIMEOUT_S = 60.0
 Predict = Callable[[Path, pl.DataFrame], Predictions]
@@ -46,16 +46,17 @@ def evaluate(
     report_id: str,
     train_target: pl.Series | None = None,
     predict: Predict | None = None,
+    package: str | None = None,
 ) -> GateReport:
     """Return the report of the run's model on `test`, stored with its audit event (`gate.passed`, `gate.failed`) in one transaction.
 
-    A report of that id is returned as it is. Rows without a target are left out. `predict` answers for the champion (None: in a child
+    `package`: the blob prefix of the model, where it is not the run's own. A report of that id is returned as it is. Rows without a target are left out. `predict` answers for the champion (None: in a child
     process). A model that fails is a report, not an error; errors are NotFound (no predictions of that run) and InvalidInput (they are not
     of these rows).
     """
     if (known := _known(store, report_id)) is not None:
         return known
-    ask = predict or _in_child(train_settings, root, workdir)
+    ask = predict or _in_child(train_settings, root, workdir, champion)
     frame, candidate = _aligned(test, _candidate(blobs, run, signature), roles)
     answers, failure = _champion_answers(blobs, champion, frame, ask)
     evidence = Evidence(
@@ -68,7 +69,7 @@ def evaluate(
         champion_signature=None if champion is None else from_json(champion.signature),
         champion_failure=failure,
         train_target=None if train_target is None else _known_values(train_target, signature),
-        probe=_probe(blobs, run, probe, frame, signature),
+        probe=_probe(blobs, run, probe, frame, signature=signature, package=package),
         seed=train_settings.seed,
     )
     suite = run_suite(evidence, settings, about=_about(model, run, champion, frame, roles))
@@ -104,11 +105,14 @@ def _known(store: Store, report_id: str) -> GateReport | None:
             return None
 
 
-def _in_child(settings: TrainSettings, root: Path, workdir: Path) -> Predict:
+def _in_child(settings: TrainSettings, root: Path, workdir: Path, champion: ModelVersion | None) -> Predict:
     from homeostat.train.jobs import predict_in_child
 
+    signature = from_json(champion.signature) if champion is not None and champion.source else None
+
     def ask(package: Path, frame: pl.DataFrame) -> Predictions:
-        return predict_in_child(package, frame, settings=settings, root=root, workdir=workdir / "champion")
+        folder = workdir / "champion"
+        return predict_in_child(package, frame, settings=settings, root=root, workdir=folder, signature=signature)
 
     return ask
 
@@ -169,14 +173,23 @@ def _known_values(values: pl.Series, signature: Signature) -> npt.NDArray[Any] |
 
 
 def _probe(
-    blobs: BlobStore, run: Run, probe: CandidateProbe | None, frame: pl.DataFrame, signature: Signature
+    blobs: BlobStore,
+    run: Run,
+    probe: CandidateProbe | None,
+    frame: pl.DataFrame,
+    *,
+    signature: Signature,
+    package: str | None,
 ) -> Callable[[], ProbeAnswer] | None:
     if probe is None:
         return None
 
     def ask() -> ProbeAnswer:
         rows = rows_as_json(frame.head(PROBE_ROWS), signature.names)
-        return probe.predict(blobs.local(f"runs/{run.run_id}/model"), rows, timeout_s=PROBE_TIMEOUT_S)
+        if package is None:
+            return probe.predict(blobs.local(f"runs/{run.run_id}/model"), rows, timeout_s=PROBE_TIMEOUT_S)
+        local = blobs.local(package)
+        return probe.predict(local, rows, timeout_s=PROBE_TIMEOUT_S, signature=to_json(signature))
 
     return ask
 

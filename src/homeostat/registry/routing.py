@@ -29,9 +29,21 @@ def promote(
     with store.write() as tx:
         if key is not None and tx.audit.by_key(key) is not None:
             return _route(tx, model)
-        candidate = tx.models.get(model, version)
-        _refuse_unproven(tx, candidate, force=force)
-        return _crown(tx, candidate, kind="alias.moved", actor=actor, now=now, force=force, key=key)
+        return promote_in(tx, tx.models.get(model, version), actor=actor, now=now, force=force, key=key)
+
+
+def promote_in(
+    tx: Transaction,
+    candidate: ModelVersion,
+    *,
+    actor: str,
+    now: datetime,
+    force: str | None = None,
+    key: str | None = None,
+) -> Route:
+    """As `promote`, inside the caller's transaction."""
+    _refuse_unproven(tx, candidate, force=force)
+    return _crown(tx, candidate, kind="alias.moved", actor=actor, now=now, force=force, key=key)
 
 
 def roll_back(*, store: Store, model: str, actor: str, now: datetime, reason: str, key: str | None = None) -> Route:
@@ -139,6 +151,7 @@ def _crown(
 
 
 def _refuse_unproven(tx: Transaction, version: ModelVersion, *, force: str | None) -> None:
+    _refuse_unservable(version)
     if force:
         return
     if version.report_id is None:
@@ -150,6 +163,21 @@ def _refuse_unproven(tx: Transaction, version: ModelVersion, *, force: str | Non
         raise NotAllowed(
             f"{version.model} version {version.version} did not pass the gate (report {version.report_id})",
             hint="`homeostat gate show` says why; --force REASON goes past it and is kept in the audit log",
+        )
+
+
+def _refuse_unservable(version: ModelVersion) -> None:
+    """No reason makes a version answer that has no package, or of which nobody knows what it takes and answers."""
+    which = f"{version.model}@{version.version}"
+    if version.source and not version.digests:
+        raise NotAllowed(
+            f"{version.model} version {version.version} has no package on this server ({version.source[:200]})",
+            hint="log the model to this server, and register it from there",
+        )
+    if version.source and "task" not in version.signature:
+        raise NotAllowed(
+            f"{version.model} version {version.version} was registered by a client and has not been through the gate",
+            hint=f"`homeostat models adopt {which}` gates it and puts it to work",
         )
 
 

@@ -77,11 +77,21 @@ def register(
 def digests_of(folder: Path) -> dict[str, str]:
     """Return {relative path: SHA-256} of every file below the folder."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    return {str(path.relative_to(folder)): _digest(path) for path in files}
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def package_of(version: ModelVersion, *, blobs: BlobStore) -> Path:
     """Return the local folder of the version's package, its files checked against the digests it was registered with."""
+    if not version.digests:
+        raise NotFound(
+            f"{version.model} version {version.version} has no package here",
+            hint="log the model to this server, and register it from there",
+        )
     folder = blobs.local(version.location)
     found = digests_of(folder)
     if found != version.digests:

@@ -21,7 +21,8 @@ from homeostat.retrain.settings import CanaryStep, RetrainSettings, Rollout
 class CycleRequest:
     """Why a cycle runs. `cycle_id` follows from the trigger, so that one trigger starts one cycle.
 
-    `options`: `train` (another module:function), `params`, `force` (a reason to go past the gate), `seed`.
+    `options`: `train` (another module:function), `params`, `force` (a reason to go past the gate), `seed`, `version` (a version that a client
+    registered, which is judged and put to work instead of training one).
     """
 
     cycle_id: str
@@ -33,6 +34,11 @@ class CycleRequest:
     @property
     def force(self) -> str | None:
         return self.options.get("force")
+
+    @property
+    def version(self) -> int | None:
+        found = self.options.get("version")
+        return None if found is None else int(found)
 
 
 class Stages(Protocol):

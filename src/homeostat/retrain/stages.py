@@ -102,9 +102,11 @@ class LiveStages:
     def train(self, snapshot: Json) -> Json:
         self._stage("train")
         self._forget_workdir(self._run_id)
-        run = _once_more_if_killed(
-            lambda: self._shop.train(snapshot["version"], settings=self._training, run_id=self._run_id)
-        )
+        number, settings, run_id = snapshot["version"], self._training, self._run_id
+        if (given := self.request.version) is not None:
+            run = self._shop.adopt(self.request.model, given, number, settings=settings, run_id=run_id)
+        else:
+            run = _once_more_if_killed(lambda: self._shop.train(number, settings=settings, run_id=run_id))
         return {"run_id": run.run_id}
 
     def gate(self, snapshot: Json, trained: Json) -> Json:  # noqa: ARG002 - the run names its data version

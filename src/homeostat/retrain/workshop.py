@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from homeostat.core.columns import Signature
+from homeostat.core.errors import InvalidInput
 from homeostat.core.ports import BlobStore, CandidateProbe, Clock, Store, TableStore
 from homeostat.core.records import DatasetVersion, GateReport, ModelVersion, Run
 from homeostat.data.kinds import infer_kinds
@@ -15,6 +16,8 @@ from homeostat.data.sources import read
 from homeostat.data.split import Split, refuse_leaks, split
 from homeostat.data.versions import commit, load
 from homeostat.gate.evaluate import evaluate
+from homeostat.registry.adopting import adopt, adopted_signature, refuse_without_package
+from homeostat.registry.declared import declared, examine
 from homeostat.registry.versions import CHAMPION, package_of, register
 from homeostat.retrain.capture import settled
 from homeostat.retrain.learnable import learnable
@@ -27,6 +30,7 @@ from homeostat.train.frames import target
 from homeostat.train.run import train_run
 from homeostat.train.settings import TrainSettings
 from homeostat.train.signature import from_json, signature_of, to_json
+from homeostat.train.trial import trial_run
 from homeostat.watch.reference import build_reference, keep_reference
 
 
@@ -113,9 +117,53 @@ class Workshop:
             use_cache=use_cache,
         )
 
+    def adopt(self, model: str, version: int, number: int, *, settings: TrainSettings, run_id: str) -> Run:
+        """Return the finished run in which a version that a client registered answered the test rows of a data version.
+
+        Raises InvalidInput where its package does not fit the data, NotFound where it has none, JobFailed where it does not answer.
+        """
+        with self.store.read() as tx:
+            candidate = tx.models.get(model, version)
+            if tx.models.alias(model, CHAMPION) == version:
+                raise InvalidInput(f"{model} version {version} is the champion already", hint="adopt another version")
+        if not candidate.digests and candidate.location:  # its files may have come after it was registered
+            candidate = replace(candidate, digests=examine(self.blobs, candidate.location).digests)
+        refuse_without_package(candidate)
+        package = package_of(candidate, blobs=self.blobs)
+        said = declared(self.blobs, candidate.location)
+        assert said is not None  # it has files, the MLmodel file among them
+        data_version, parts, signature = self.material(number, settings)
+        return trial_run(
+            store=self.store,
+            blobs=self.blobs,
+            clock=self.clock,
+            run_id=run_id,
+            experiment=self.project.model,
+            version=candidate,
+            package=package,
+            dataset_version=data_version,
+            split=parts,
+            roles=self.project.data.roles,
+            signature=adopted_signature(said, signature) if said.own is None else from_json(said.own),
+            settings=settings,
+            root=self.root,
+            workdir=self.workdir / run_id,
+            actor=self.actor,
+        )
+
+    def adopted(self, run: Run) -> ModelVersion | None:
+        """Return the version that a run tried, with the digests of its files; None for a run that trained a model."""
+        tried = run.facts.get("adopted")
+        if tried is None:
+            return None
+        with self.store.read() as tx:
+            found = tx.models.get(tried["model"], tried["version"])
+        return found if found.digests else replace(found, digests=examine(self.blobs, found.location).digests)
+
     def judge(self, run: Run, *, settings: TrainSettings, report_id: str) -> GateReport:
         """Return the gate's report on the run, held against the present champion."""
         _, parts, signature = self.material(run.facts["dataset_version"], settings)
+        tried = self.adopted(run)
         return evaluate(
             store=self.store,
             blobs=self.blobs,
@@ -124,7 +172,7 @@ class Workshop:
             model=self.project.model,
             test=parts.test,
             roles=self.project.data.roles,
-            signature=signature,
+            signature=signature if tried is None else from_json(run.facts["signature"]),
             settings=self.project.gate,
             train_settings=settings,
             champion=self._as_tested(self.champion()),
@@ -134,6 +182,7 @@ class Workshop:
             actor=self.actor,
             report_id=report_id,
             train_target=parts.train[self.project.data.target],
+            package=None if tried is None else tried.location,
         )
 
     def _as_tested(self, champion: ModelVersion | None) -> ModelVersion | None:
@@ -151,7 +200,7 @@ class Workshop:
 
         The second model saw the test rows, so it must not be worse on them than the one that had not: else something is odd about it.
         """
-        if not settings.refit:
+        if not settings.refit or "adopted" in tested.facts:  # what a client made is not ours to train anew
             return tested
         version, parts, signature = self.material(tested.facts["dataset_version"], settings)
         run = train_run(
@@ -189,18 +238,9 @@ class Workshop:
         return version
 
     def register(self, run: Run, report: GateReport | None, *, settings: TrainSettings) -> ModelVersion:
-        """Return the version that the run becomes, and keep what it looked like on rows that it had not learned from."""
+        """Return the version that the run becomes (or that it tried), and keep what it looked like on rows that it had not learned from."""
         signature = from_json(run.facts.get("served_signature") or run.facts["signature"])
-        version = register(
-            store=self.store,
-            blobs=self.blobs,
-            model=self.project.model,
-            run=run,
-            signature=to_json(signature),
-            report=report,
-            actor=self.actor,
-            now=self.clock.now(),
-        )
+        version = self._version(run, report, signature)
         _, parts, _ = self.material(run.facts["dataset_version"], settings)
         tested = artifacts_of(run.facts.get("refit_of") or run.run_id)
         answers = pl.read_parquet(self.blobs.local(f"{tested}/test_predictions.parquet"))
@@ -216,3 +256,32 @@ class Workshop:
         with self.store.write() as tx:
             keep_reference(tx, version.model, reference)
         return version
+
+    def _version(self, run: Run, report: GateReport | None, signature: Signature) -> ModelVersion:
+        tried = self.adopted(run)
+        if tried is None:
+            return register(
+                store=self.store,
+                blobs=self.blobs,
+                model=self.project.model,
+                run=run,
+                signature=to_json(signature),
+                report=report,
+                actor=self.actor,
+                now=self.clock.now(),
+            )
+        if report is None:
+            raise InvalidInput(
+                f"run '{run.run_id}' has not been judged", hint=f"`homeostat check --run {run.run_id[:12]}`"
+            )
+        with self.store.write() as tx:
+            return adopt(
+                tx,
+                tried,
+                signature=signature,
+                report=report,
+                lineage={"dataset": run.facts["dataset"], "dataset_version": run.facts["dataset_version"]},
+                actor=self.actor,
+                now=self.clock.now(),
+                key=f"adopt:{tried.model}:{tried.version}:{report.report_id}",
+            )

@@ -44,7 +44,9 @@ class ServerProbe:
     def __init__(self, *, env: Sequence[str] = ()) -> None:
         self._env = tuple(env)
 
-    def predict(self, package: Path, rows: Sequence[Json], *, timeout_s: float) -> Probed:
+    def predict(
+        self, package: Path, rows: Sequence[Json], *, timeout_s: float, signature: Json | None = None
+    ) -> Probed:
         """Return the answers to the rows, asked one by one. The process has ended when this returns or raises.
 
         Raises JobFailed where the candidate cannot be loaded, dies, refuses or fails a row, or where all of it takes too long. A process
@@ -52,12 +54,12 @@ class ServerProbe:
         """
         until = time.monotonic() + timeout_s
         try:
-            return self._tried(package, rows, until)
+            return self._tried(package, rows, until, signature)
         except JobKilled:
-            return self._tried(package, rows, until)
+            return self._tried(package, rows, until, signature)
 
-    def _tried(self, package: Path, rows: Sequence[Json], until: float) -> Probed:
-        with _server(package, self._env) as server:
+    def _tried(self, package: Path, rows: Sequence[Json], until: float, signature: Json | None) -> Probed:
+        with _server(package, self._env, signature) as server:
             started = server.started(until)
             outputs, latencies = [], []
             for number, row in enumerate(rows):
@@ -68,7 +70,7 @@ class ServerProbe:
 
 
 @contextlib.contextmanager
-def _server(package: Path, env: tuple[str, ...]) -> Iterator["_Server"]:
+def _server(package: Path, env: tuple[str, ...], signature: Json | None) -> Iterator["_Server"]:
     """Start the server, and kill it and all that it started at the end of the block."""
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb", buffering=0) as report, tempfile.TemporaryFile() as output:
@@ -82,6 +84,7 @@ def _server(package: Path, env: tuple[str, ...]) -> Iterator["_Server"]:
                     str(package.absolute()),
                     str(os.getpid()),
                     str(writing),
+                    *([] if signature is None else [json.dumps(signature)]),
                 ],
                 env=scrubbed(dict(os.environ), env),
                 stdin=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""A server of one candidate, for a probe: `python -P -m homeostat.serve.probe_server PACKAGE PARENT REPORT_FD`.
+"""A server of one candidate, for a probe: `python -P -m homeostat.serve.probe_server PACKAGE PARENT REPORT_FD [SIGNATURE]`.
 
 It is the real application on the real server; only its record forgets. Reports one JSON object to the descriptor: `port` and `load_s`, or
 `error`. Ends with its parent.
@@ -20,6 +20,7 @@ from homeostat.serve.plane import Plane
 from homeostat.serve.settings import ServeSettings
 from homeostat.serve.worker import run_worker
 from homeostat.train.package import read_package
+from homeostat.train.signature import from_json
 
 MODEL = "candidate"
 
@@ -34,10 +35,11 @@ class _Forgets:
         """A probe's predictions are nobody's."""
 
 
-def main(package: Path, parent: int, report_fd: int) -> None:
+def main(package: Path, parent: int, report_fd: int, signature: str | None = None) -> None:
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     start = time.perf_counter()
-    plane = Plane(lambda _model, _version: read_package(package), _Forgets(), _Now())
+    known = None if signature is None else from_json(json.loads(signature))
+    plane = Plane(lambda _model, _version: read_package(package, signature=known), _Forgets(), _Now())
     try:
         plane.switch(Route(model=MODEL, generation=1, champion=1))
     except HomeostatError as error:
@@ -66,6 +68,6 @@ def _end_with(parent: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:5])
     sys.stdout.flush()
     os._exit(0)

@@ -3,17 +3,22 @@
 import hashlib
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 from uuid import uuid4
 
 from homeostat.core.errors import InvalidInput, NotFound
+from homeostat.core.records import BlobInfo
 
 _STAGING = ".staging"
 _CHUNK_BYTES = 1 << 20
+_PIECE_BYTES = 4 << 20
 
 
-def inside(root: Path, path: str) -> Path:
-    """Return `root / path`; raise InvalidInput where that would leave the root, symbolic links included."""
+def checked(path: str) -> str:
+    """Return the path where it is one inside a store; raise InvalidInput otherwise."""
     parts = path.split("/")
     if not path or "\0" in path or "\\" in path or any(part in ("", ".", "..") for part in parts):
         raise InvalidInput(
@@ -22,7 +27,12 @@ def inside(root: Path, path: str) -> Path:
         )
     if parts[0] == _STAGING:
         raise InvalidInput(f"'{_STAGING}' is kept for files under way", hint="use another first folder")
-    found = root / path
+    return path
+
+
+def inside(root: Path, path: str) -> Path:
+    """Return `root / path`; raise InvalidInput where that would leave the root, symbolic links included."""
+    found = root / checked(path)
     if not found.resolve().is_relative_to(root.resolve()):
         raise InvalidInput(
             f"'{path}' leads out of the store through a symbolic link", hint="remove the link from the store's folder"
@@ -46,18 +56,25 @@ class LocalBlobs:
         self.root = Path(root)
 
     def put_bytes(self, path: str, content: bytes) -> None:
+        with self.upload(path) as file:
+            file.write(content)
+
+    @contextmanager
+    def upload(self, path: str) -> Iterator[BinaryIO]:
+        """Yield an unbuffered file: what is written is there, whole and on disk, when the block ends, and nothing after an error."""
         target = inside(self.root, path)
         staged = self._staged()
-        with staged.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        target.parent.mkdir(parents=True, exist_ok=True)
         try:
+            with staged.open("wb", buffering=0) as file:
+                yield file
+                os.fsync(file.fileno())
+            _make_folder(target.parent, self.root, path)
+            inside(self.root, path)  # a link may have been put there meanwhile
             staged.replace(target)
         except IsADirectoryError as error:
-            staged.unlink()
             raise InvalidInput(f"'{path}' is a folder in the store", hint="choose another path") from error
+        finally:
+            staged.unlink(missing_ok=True)
         flush(target.parent)
 
     def get_bytes(self, path: str) -> bytes:
@@ -75,7 +92,7 @@ class LocalBlobs:
         except BaseException:
             shutil.rmtree(staged, ignore_errors=True)
             raise
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make_folder(target.parent, self.root, path)
         if target.exists():
             old = self._staged()
             target.rename(old)
@@ -101,6 +118,31 @@ class LocalBlobs:
             flush(target.parent)
             _remove(aside)
 
+    def entries(self, path: str) -> list[BlobInfo]:
+        folder = inside(self.root, path)
+        if not folder.is_dir():
+            return []
+        found = []
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    found.append(BlobInfo(name=entry.name, is_folder=True))
+                elif entry.is_file(follow_symlinks=False):
+                    size = entry.stat(follow_symlinks=False).st_size
+                    found.append(BlobInfo(name=entry.name, is_folder=False, size_bytes=size))
+        return sorted(found, key=lambda each: each.name)
+
+    def size(self, path: str) -> int:
+        return self._existing(path, want_file=True).stat().st_size
+
+    def file(self, path: str) -> Path:
+        return self._existing(path, want_file=True)
+
+    def chunks(self, path: str, *, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """Yield the bytes from `start` up to `stop`, four megabytes at a time."""
+        found = self._existing(path, want_file=True)
+        return _pieces(found, start, stop)
+
     def _existing(self, path: str, *, want_file: bool) -> Path:
         found = inside(self.root, path)
         if not (found.is_file() if want_file else found.exists()):
@@ -109,8 +151,32 @@ class LocalBlobs:
 
     def _staged(self) -> Path:
         staging = self.root / _STAGING
-        staging.mkdir(parents=True, exist_ok=True)
+        staging.mkdir(parents=True, exist_ok=True, mode=0o700)
         return staging / uuid4().hex
+
+
+def _make_folder(folder: Path, root: Path, path: str) -> None:
+    """Make a folder and those above it, each entry on disk; raise InvalidInput where a file is in the way."""
+    missing = []
+    while not folder.is_dir():
+        missing.append(folder)
+        folder = folder.parent
+    for each in reversed(missing):
+        try:
+            each.mkdir(exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise InvalidInput(
+                f"'{path}' lies below '{each.relative_to(root)}', which is a file", hint="choose another path"
+            ) from error
+        flush(each.parent)
+
+
+def _pieces(path: Path, start: int, stop: int | None) -> Iterator[bytes]:
+    with path.open("rb", buffering=0) as file:
+        left = (path.stat().st_size if stop is None else stop) - file.seek(start)
+        while left > 0 and (piece := file.read(min(_PIECE_BYTES, left))):
+            left -= len(piece)
+            yield piece
 
 
 def _remove(path: Path) -> None:

@@ -18,7 +18,8 @@ def ask(model: Any, features: Any, signature: Signature) -> Predictions:
 
     `predict_proba` gives the scores where the model has it: columns in the order of `model.classes_`, or of the signature's classes
     where it has none; one column is the probability of the positive class. A model of a binary task that only has `predict` and
-    answers fractions in [0, 1] answers probabilities of the positive class (as statsmodels does).
+    answers fractions in [0, 1] answers probabilities of the positive class (as statsmodels does); one whose `predict` answers a column
+    of fractions for each class answers probabilities (as neural networks do).
     A model with a true `labels_follow_scores` is not asked twice: its label is the class of the greatest score.
     """
     rows = len(features)
@@ -32,7 +33,10 @@ def ask(model: Any, features: Any, signature: Signature) -> Predictions:
         scores = _aligned(model, model.predict_proba(features), rows, signature)
     if scores is not None and getattr(model, "labels_follow_scores", False):
         return _of_scores(scores, signature)
-    said = _column(model.predict(features), rows, "predict")
+    answer = model.predict(features)
+    if scores is None and _is_table_of_probabilities(answer, rows, signature):
+        return _of_scores(_numbers(_array(answer, "predict"), "predict"), signature)
+    said = _column(answer, rows, "predict")
     found = class_indices(said, signature.classes)
     if scores is None and (found < 0).any() and signature.task is Task.BINARY and _are_probabilities(said):
         return _of_scores(_two_columns(said.astype(np.float64)), signature)
@@ -122,6 +126,11 @@ def _two_columns(positive: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 def _are_probabilities(values: Array) -> bool:
     return values.dtype.kind == "f" and bool(((values >= 0.0) & (values <= 1.0)).all())
+
+
+def _is_table_of_probabilities(answer: Any, rows: int, signature: Signature) -> bool:
+    values = _array(answer, "predict")
+    return len(signature.classes) > 1 and values.shape == (rows, len(signature.classes)) and _are_probabilities(values)
 
 
 def _listed(classes: tuple[Any, ...]) -> str:

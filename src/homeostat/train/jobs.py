@@ -103,8 +103,12 @@ def predict_in_child(
     root: Path,
     workdir: Path,
     environment: Mapping[str, str] | None = None,
+    signature: Signature | None = None,
 ) -> Predictions:
-    """Return what a package answers to the rows, asked in a child process within the limits of the settings; raises JobFailed."""
+    """Return what a package answers to the rows, asked in a child process within the limits of the settings; raises JobFailed.
+
+    A package that a client logged needs the `signature` of its version.
+    """
     workdir.mkdir(parents=True, exist_ok=True)
     frame.write_ipc(workdir / "frame.arrow")
     spec = {
@@ -113,10 +117,11 @@ def predict_in_child(
         "frame": str(workdir / "frame.arrow"),
         "predictions": str(workdir / "test_predictions.parquet"),
         "root": str(root.resolve()),
+        "signature": None if signature is None else to_json(signature),
     }
     result = _run("predicting", spec, settings=settings, root=root, workdir=workdir, environment=environment)
     _accepted("predicting", result, settings)
-    return _predictions(workdir, read_signature(package))
+    return _predictions(workdir, signature or read_signature(package))
 
 
 def _predictions(workdir: Path, signature: Signature) -> Predictions:

@@ -77,8 +77,21 @@ def write_package(
     (folder / "input_example.json").write_text(_example(rows), encoding="utf-8")
 
 
-def read_package(folder: Path) -> Package:
-    """Return the package in `folder`; raise InvalidInput where it is none, or where what it needs is not installed."""
+def read_package(folder: Path, *, signature: Signature | None = None) -> Package:
+    """Return the package in `folder`; raise InvalidInput where it is none, or where what it needs is not installed.
+
+    A package that the `mlflow` client wrote does not say enough of what it answers: it needs the `signature` that a cycle gave its version.
+    """
+    whole = _mlmodel_of(folder)
+    if "homeostat" not in whole["flavors"]:
+        if signature is None:
+            raise InvalidInput(
+                f"the package in {folder} was logged by a client and does not say which target it answers",
+                hint="`homeostat models adopt` gates its version and puts it to work",
+            )
+        from homeostat.train.client_package import read_client_model
+
+        return Package(model=read_client_model(folder, whole), signature=signature)
     own = _described(folder)
     try:
         content = (folder / own["pickled_model"]).read_bytes()
@@ -93,14 +106,22 @@ def read_signature(folder: Path) -> Signature:
 
 
 def _described(folder: Path) -> dict[str, Any]:
+    try:
+        own: dict[str, Any] = _mlmodel_of(folder)["flavors"]["homeostat"]
+    except (KeyError, TypeError) as error:
+        raise _no_package(folder, error) from error
+    return own
+
+
+def _mlmodel_of(folder: Path) -> dict[str, Any]:
     import yaml
 
     try:
-        described = yaml.load((folder / "MLmodel").read_text(encoding="utf-8"), Loader=_yaml_loader())  # noqa: S506 - a safe loader
-        own: dict[str, Any] = described["flavors"]["homeostat"]
-    except (OSError, UnicodeError, yaml.YAMLError, KeyError, TypeError) as error:
+        described: dict[str, Any] = yaml.load((folder / "MLmodel").read_text(encoding="utf-8"), Loader=_yaml_loader())  # noqa: S506 - a safe loader
+        described["flavors"].keys()  # a mapping, or no package
+    except (OSError, UnicodeError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise _no_package(folder, error) from error
-    return own
+    return described
 
 
 def _no_package(folder: Path, error: Exception) -> InvalidInput:

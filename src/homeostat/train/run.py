@@ -107,7 +107,7 @@ def train_run(
     finally:
         _keep_log(blobs, run_id, scratch)
         shutil.rmtree(scratch, ignore_errors=True)
-    tested = {} if refit_of is not None else _test_metrics(split.test, result.predictions, signature)
+    tested = {} if refit_of is not None else test_metrics(split.test, result.predictions, signature)
     with store.write() as tx:
         run = finish_run(
             tx,
@@ -241,7 +241,7 @@ def _reused(store: Store, blobs: BlobStore, source: str, run_id: str, signature:
     )
 
 
-def _test_metrics(test: pl.DataFrame, predictions: Predictions, signature: Signature) -> dict[str, float]:
+def test_metrics(test: pl.DataFrame, predictions: Predictions, signature: Signature) -> dict[str, float]:
     """Return the default metrics of the task on the test rows whose target is known, named `test_*`."""
     known = labelled(test.with_row_index("__row"), signature.target)
     if known.is_empty():

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -23,6 +22,7 @@ from homeostat.core.errors import HomeostatError, InvalidInput
 from homeostat.core.ids import derived_id
 from homeostat.core.records import Cycle
 from homeostat.retrain.requests import approve, ask
+from homeostat.web.safety import Safety, middleware_options
 
 if TYPE_CHECKING:
     from homeostat.app.loop import Loop
@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 _MOST_BODY = 1_000_000
 Handler = Callable[[Request], Awaitable[Response]]
+App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 def build_app(house: House, *, is_ready: Callable[[], bool] = lambda: True) -> Starlette:
@@ -60,6 +61,9 @@ def build_app(house: House, *, is_ready: Callable[[], bool] = lambda: True) -> S
         body = await _body(request)
         because = str(body.get("because") or "asked for over HTTP")
         key = request.headers.get("idempotency-key")
+        version = body.get("version")
+        if version is not None and (type(version) is not int or version < 1):
+            raise InvalidInput(f"'{version}' is not a version's number", hint='{"version": 3} adopts version 3')
         now = house.clock.now()
         cycle = await run_in_threadpool(
             lambda: ask(
@@ -70,6 +74,7 @@ def build_app(house: House, *, is_ready: Callable[[], bool] = lambda: True) -> S
                 because=because,
                 actor=house.actor,
                 now=now,
+                options=None if version is None else {"version": version},
             )
         )
         return JSONResponse(_cycle(cycle), status_code=202)
@@ -91,7 +96,6 @@ def build_app(house: House, *, is_ready: Callable[[], bool] = lambda: True) -> S
         )
         return JSONResponse({"event": event.kind, "by": event.actor})
 
-    hosts = ["127.0.0.1", "localhost", "[::1]", house.project.serve.host]
     return Starlette(
         routes=[
             Route("/health", health),
@@ -101,9 +105,23 @@ def build_app(house: House, *, is_ready: Callable[[], bool] = lambda: True) -> S
             Route("/api/v1/cycles", start, methods=["POST"]),
             Route("/api/v1/cycles/{cycle_id}/approval", decide, methods=["POST"]),
         ],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False)],
+        middleware=[Middleware(Safety, **middleware_options(house.project.serve.host))],
         exception_handlers={HomeostatError: _as_answer},
     )
+
+
+def with_tracking(app: Starlette, house: House) -> App:
+    """Return the control API with the tracking API that `mlflow` clients speak beside it."""
+    from homeostat.web.mlflow_api.app import MlflowApi, belongs
+    from homeostat.web.mlflow_api.endpoint import Desk
+
+    desk = Desk(store=house.store, blobs=house.blobs, clock=house.clock, actor=house.actor, house=house)
+    api = Safety(MlflowApi(desk), **middleware_options(house.project.serve.host))
+
+    async def both(scope: Any, receive: Any, send: Any) -> None:
+        await (api if scope["type"] == "http" and belongs(scope["path"]) else app)(scope, receive, send)
+
+    return both
 
 
 async def _as_answer(_request: Request, error: Exception) -> Response:
@@ -149,6 +167,7 @@ def main() -> None:
     """Run the loop and its door until SIGTERM."""
     from homeostat.app.project import load
     from homeostat.app.supervisor import exit_when_orphaned
+    from homeostat.app.webhooks import Deliverer
     from homeostat.app.wiring import open_house
     from homeostat.serve.worker import run_worker
 
@@ -186,8 +205,9 @@ def main() -> None:
         loop.run(every_s=options.every)
 
     threading.Thread(target=turn, name="loop", daemon=True).start()
+    Deliverer(house.store, house.clock).start()
     settings = place.project.serve
-    app = build_app(house, is_ready=lambda: bool(running) and running[0].ticks > 0)
+    app = with_tracking(build_app(house, is_ready=lambda: bool(running) and running[0].ticks > 0), house)
     run_worker(app, host=settings.host, port=settings.control_port)
     for loop in running:
         loop.stop()

@@ -108,3 +108,36 @@ def rollback(
         moved = roll_back(house, reason=reason)
     show(moved, moved_text(moved))
     say_serving(house, moved)
+
+
+@COMMAND.command()
+def adopt(
+    version: Annotated[
+        str, typer.Argument(metavar="NAME@VERSION", help="A version that a client registered: fraud@3, fraud@best, 3.")
+    ],
+    *,
+    because: Annotated[str, typer.Option(help="Why; the audit log keeps it.")] = "",
+    force: Annotated[str | None, typer.Option(help="A reason to go past the gate; the audit log keeps it.")] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Return when the cycle is over; exit code 1 unless promoted.")
+    ] = False,
+) -> int:
+    """Ask for a cycle that judges a registered version and puts it to work, instead of training one."""
+    from homeostat.app.adopting import ask_to_adopt
+    from homeostat.app.cycles import follow
+    from homeostat.cli.house import here
+    from homeostat.cli.output import next_step, say, show
+    from homeostat.cli.told import cycle_text
+    from homeostat.core.records import CycleState
+
+    house = here()
+    cycle, is_served = ask_to_adopt(house, version, because=because, force=force, must_be_served=wait)
+    if wait:
+        cycle = follow(house, cycle.cycle_id, tell=say)
+    show(cycle, cycle_text(cycle))
+    if not is_served:
+        say("no server is up: the cycle waits for one")
+        next_step("homeostat up")
+    elif not wait:
+        next_step(f"homeostat cycles show {cycle.cycle_id[:12]}")
+    return 0 if not wait or cycle.state is CycleState.PROMOTED else 1

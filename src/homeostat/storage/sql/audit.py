@@ -2,30 +2,49 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, select
 
 from homeostat.core.chain import GENESIS, digest
 from homeostat.core.errors import Conflict
 from homeostat.core.ports import Json
 from homeostat.core.records import Event
-from homeostat.storage.sql.rows import record_of, upsert, values_of
-from homeostat.storage.sql.schema import audit_events, states
+from homeostat.storage.sql.prepared import Prepared, to_micros
+from homeostat.storage.sql.rows import record_of
+from homeostat.storage.sql.schema.audit import audit_events
+from homeostat.storage.sql.schema.watch import states
+from homeostat.storage.sql.types import JsonText
 
 _HEAD = "audit.head"
+_as_json = JsonText()
+_HEAD_OF_ALL = Prepared(
+    lambda _: select(audit_events.c.seq, audit_events.c.digest).order_by(audit_events.c.seq.desc()).limit(1)
+)
+_COLUMNS = ("seq", "time", "actor", "kind", "subject", "payload", "key", "previous", "digest")
+_ADD = Prepared(lambda insert: insert(audit_events).values({name: bindparam(name) for name in _COLUMNS}), *_COLUMNS)
+
+
+def _set_head(insert: Any) -> Any:
+    statement = insert(states).values(name=bindparam("name"), value=bindparam("value"))
+    return statement.on_conflict_do_update(index_elements=["name"], set_={"value": statement.excluded.value})
+
+
+_SET_HEAD = Prepared(_set_head, "name", "value")
 
 
 class SqlAudit:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._head: tuple[int, str] | None = None  # of this transaction: nobody else can append before it ends
 
     def append(
         self, kind: str, *, subject: str, actor: str, time: datetime, payload: Json, key: str | None = None
     ) -> Event:
         if key is not None and self.by_key(key) is not None:
             raise Conflict(f"the audit log already has an event with key '{key}'")
-        last = self.last()
-        previous, seq = (last.digest, last.seq + 1) if last else (GENESIS, 1)
+        seq, previous = self._head or _HEAD_OF_ALL.run(self._connection).fetchone() or (0, GENESIS)
+        seq += 1
         event = Event(
             seq=seq,
             time=time,
@@ -46,8 +65,11 @@ class SqlAudit:
                 key=key,
             ),
         )
-        self._connection.execute(insert(audit_events).values(**values_of(event)))
-        upsert(self._connection, states, {"name": _HEAD, "value": {"seq": seq, "digest": event.digest}})
+        body = _as_json.process_bind_param(payload, self._connection.dialect)
+        row = (seq, to_micros(time), actor, kind, subject, body, key, previous, event.digest)
+        _ADD.run(self._connection, *row)
+        _SET_HEAD.run(self._connection, _HEAD, f'{{"digest":"{event.digest}","seq":{seq}}}')
+        self._head = (seq, event.digest)
         return event
 
     def head(self) -> tuple[int, str] | None:

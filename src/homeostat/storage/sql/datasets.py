@@ -6,7 +6,7 @@ from homeostat.core.errors import NotFound, near
 from homeostat.core.ports import Json
 from homeostat.core.records import DatasetVersion, QuarantinedBatch, QuarantineState
 from homeostat.storage.sql.rows import record_of, upsert, values_of
-from homeostat.storage.sql.schema import dataset_versions, datasets, quarantine
+from homeostat.storage.sql.schema.data import dataset_versions, datasets, quarantine
 
 
 class SqlDatasets:

@@ -1,5 +1,6 @@
 """Brings a database's schema up to date. Alembic is imported only when there is something to do: it costs 0.3 s."""
 
+import threading
 from pathlib import Path
 
 from sqlalchemy import Engine, inspect, text
@@ -7,6 +8,8 @@ from sqlalchemy import Engine, inspect, text
 from homeostat.core.errors import Conflict
 
 HEAD = "0001"
+_LOCK = 0x6D696772  # "migr": processes that find an empty PostgreSQL at once queue here
+_ONE_AT_A_TIME = threading.Lock()  # Alembic's context is one per process
 
 
 def current(engine: Engine) -> str | None:
@@ -30,9 +33,15 @@ def upgrade(engine: Engine) -> None:
 
     from alembic.config import Config
 
-    with engine.connect() as connection, EnvironmentContext(Config(), script, fn=steps) as environment:
+    with (
+        _ONE_AT_A_TIME,
+        engine.connect() as connection,
+        EnvironmentContext(Config(), script, fn=steps) as environment,
+    ):
         connection.exec_driver_sql("BEGIN IMMEDIATE" if engine.dialect.name == "sqlite" else "BEGIN")
         try:
+            if engine.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
             environment.configure(connection=connection)
             environment.run_migrations()
         except BaseException as error:

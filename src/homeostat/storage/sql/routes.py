@@ -7,7 +7,7 @@ from sqlalchemy import Connection, delete, select
 
 from homeostat.core.records import Route, Worker
 from homeostat.storage.sql.rows import record_of, upsert, values_of
-from homeostat.storage.sql.schema import routes, workers
+from homeostat.storage.sql.schema.serving import routes, workers
 
 
 class SqlRoutes:

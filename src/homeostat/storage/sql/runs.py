@@ -1,17 +1,67 @@
-"""Experiments, runs, params and metric histories in SQL."""
+"""Runs, their params and tags in SQL."""
 
-import math
-from collections.abc import Iterable, Mapping
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from homeostat.core.errors import Conflict, NotFound
-from homeostat.core.records import Metric, Run, RunStatus
-from homeostat.storage.sql.rows import record_of, values_of
-from homeostat.storage.sql.schema import experiments, run_metrics, run_params, runs
+from homeostat.core.queries import RunQuery
+from homeostat.core.records import InputDataset, Metric, Point, Run, RunDetail, RunStatus
+from homeostat.storage.sql import metrics as metric_rows
+from homeostat.storage.sql import run_inputs
+from homeostat.storage.sql.experiments import SqlExperiments, number_of
+from homeostat.storage.sql.prepared import Prepared, PreparedIn, PreparedInsert, of_micros, to_micros
+from homeostat.storage.sql.run_search import found_ids
+from homeostat.storage.sql.schema.tracking import experiments, run_params, run_tags, runs
+from homeostat.storage.sql.types import JsonText
 
-_ELSEWHERE = ("params", "metrics")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST = datetime.max.replace(tzinfo=UTC)
+_WITHOUT_FACTS = [column for column in runs.c if column.name not in {"facts", "deleted"}]
+_as_json = JsonText()
+
+_COLUMNS = [column.name for column in runs.c if column.name != "deleted"]
+_CREATE = Prepared(lambda _: insert(runs).values({name: bindparam(name) for name in _COLUMNS}), *_COLUMNS)
+_HEAD = Prepared(lambda _: select(*_WITHOUT_FACTS).where(runs.c.run_id == bindparam("run_id")), "run_id")
+_HEADS = PreparedIn(lambda ids: select(*_WITHOUT_FACTS).where(runs.c.run_id.in_(ids)))
+_PARAMS = PreparedIn(
+    lambda ids: (
+        select(run_params.c.run_id, run_params.c.key, run_params.c.value)
+        .where(run_params.c.run_id.in_(ids))
+        .order_by(run_params.c.run_id, run_params.c.key)
+    )
+)
+_TAGS = PreparedIn(
+    lambda ids: (
+        select(run_tags.c.run_id, run_tags.c.key, run_tags.c.value)
+        .where(run_tags.c.run_id.in_(ids))
+        .order_by(run_tags.c.run_id, run_tags.c.key)
+    )
+)
+_PAIR = ("run_id", "key", "value")
+_ADD_PARAM = PreparedInsert(run_params, *_PAIR)
+_STATUS = Prepared(
+    lambda _: (
+        update(runs)
+        .where(runs.c.run_id == bindparam("which"))
+        .values(status=bindparam("status"), ended=bindparam("ended"))
+    ),
+    "status",
+    "ended",
+    "which",
+)
+
+
+_SET_TAG = PreparedInsert(
+    run_tags,
+    *_PAIR,
+    conflict=lambda statement: statement.on_conflict_do_update(
+        index_elements=["run_id", "key"], set_={"value": statement.excluded.value}
+    ),
+)
 
 
 class SqlRuns:
@@ -19,23 +69,44 @@ class SqlRuns:
         self._connection = connection
 
     def experiment(self, name: str, *, now: datetime) -> str:
-        found = self._connection.scalar(select(experiments.c.experiment_id).where(experiments.c.name == name))
-        if found is None:
-            result = self._connection.execute(insert(experiments).values(name=name, created=now))
-            found = result.inserted_primary_key[0] if result.inserted_primary_key else None
-        return str(found)
+        known = self._connection.scalar(select(experiments.c.experiment_id).where(experiments.c.name == name))
+        return SqlExperiments(self._connection).create(name, now=now) if known is None else str(known)
 
     def create(self, run: Run) -> None:
-        if self.find(run.run_id) is not None:
+        if _HEAD.run(self._connection, run.run_id).fetchone() is not None:
             raise Conflict(f"run '{run.run_id}' exists already")
-        values = values_of(run, without=_ELSEWHERE)
-        self._connection.execute(insert(runs).values(**values | {"experiment_id": int(run.experiment_id)}))
-        self.log_params(run.run_id, run.params)
+        values = {
+            "run_id": run.run_id,
+            "experiment_id": number_of(run.experiment_id),
+            "name": run.name,
+            "status": run.status.value,
+            "started": to_micros(run.started),
+            "ended": to_micros(run.ended),
+            "user": run.user,
+            "artifacts": run.artifacts,
+            "lifecycle_stage": run.lifecycle_stage,
+            "facts": "{}" if not run.facts else _as_json.process_bind_param(run.facts, self._connection.dialect),
+        }
+        _CREATE.run(self._connection, *(values[name] for name in _COLUMNS))
+        self._add_params(run.run_id, run.params)
+        self.set_tags(run.run_id, run.tags)
 
     def update(self, run: Run) -> None:
-        self.get(run.run_id)
-        values = values_of(run, without=(*_ELSEWHERE, "experiment_id"))
+        known = self.get(run.run_id)
+        values = {
+            "name": run.name,
+            "status": run.status,
+            "started": run.started,
+            "ended": run.ended,
+            "user": run.user,
+            "artifacts": run.artifacts,
+            "lifecycle_stage": run.lifecycle_stage,
+            "facts": run.facts,
+        }
         self._connection.execute(update(runs).where(runs.c.run_id == run.run_id).values(**values))
+        for key in known.tags.keys() - run.tags.keys():
+            self.delete_tag(run.run_id, key)
+        self.set_tags(run.run_id, run.tags)
 
     def get(self, run_id: str) -> Run:
         run = self.find(run_id)
@@ -48,84 +119,158 @@ class SqlRuns:
         return run
 
     def find(self, run_id: str) -> Run | None:
-        row = self._connection.execute(select(runs).where(runs.c.run_id == run_id)).first()
-        return None if row is None else self._read(row)
+        found = self._whole(select(runs.c.run_id).where(runs.c.run_id == run_id))
+        return found[0] if found else None
 
     def recent(self, *, experiment: str | None = None, limit: int = 50) -> list[Run]:
-        query = select(runs).order_by(runs.c.started.desc(), runs.c.run_id).limit(limit)
+        query = select(runs.c.run_id).order_by(runs.c.started.desc(), runs.c.run_id).limit(limit)
         if experiment is not None:
             query = query.join(experiments).where(experiments.c.name == experiment)
-        return [self._read(row) for row in self._connection.execute(query)]
+        return self._whole(query)
+
+    def head(self, run_id: str) -> Run:
+        row = _HEAD.run(self._connection, run_id).fetchone()
+        if row is None:
+            raise NotFound(f"Run with id={run_id} not found")
+        return _run(row)
+
+    def details(self, run_ids: Sequence[str]) -> list[RunDetail]:
+        heads = {row[0]: row for row in _HEADS.rows(self._connection, run_ids)}
+        for run_id in run_ids:
+            if run_id not in heads:
+                raise NotFound(f"Run with id={run_id} not found")
+        params, tags = (_pairs(table.rows(self._connection, run_ids)) for table in (_PARAMS, _TAGS))
+        latest = metric_rows.latest(self._connection, run_ids)
+        datasets = run_inputs.datasets(self._connection, run_ids)
+        models = run_inputs.models(self._connection, run_ids)
+        none: list[Any] = []
+        return [
+            RunDetail(
+                run=_run(heads[run_id], params=params.get(run_id), tags=tags.get(run_id)),
+                latest=tuple(latest.get(run_id, none)),
+                datasets=tuple(datasets.get(run_id, none)),
+                model_inputs=tuple(model for model, _ in models.get((run_id, "input"), none)),
+                model_outputs=tuple(models.get((run_id, "output"), none)),
+            )
+            for run_id in run_ids
+        ]
+
+    def search(self, query: RunQuery) -> list[RunDetail]:
+        return self.details(found_ids(self._connection, query))
+
+    def ids(self, experiment_id: str) -> list[str]:
+        which = runs.c.experiment_id == number_of(experiment_id)
+        return list(self._connection.scalars(select(runs.c.run_id).where(which)))
+
+    def rename(self, run_id: str, name: str) -> None:
+        self._connection.execute(update(runs).where(runs.c.run_id == run_id).values(name=name))
+
+    def set_status(self, run_id: str, status: RunStatus, *, ended: datetime | None) -> None:
+        _STATUS.run(self._connection, status.value, to_micros(ended), run_id)
+
+    def set_stage(self, run_ids: Sequence[str], stage: str, *, now: datetime) -> None:
+        deleted = now if stage == "deleted" else None
+        for start in range(0, len(run_ids), 500):
+            which = runs.c.run_id.in_(run_ids[start : start + 500])
+            self._connection.execute(update(runs).where(which).values(lifecycle_stage=stage, deleted=deleted))
 
     def log_params(self, run_id: str, params: Mapping[str, str]) -> None:
-        known = self._params(run_id)
-        for key, value in params.items():
-            if known.get(key, value) != value:
-                raise Conflict(
-                    f"param '{key}' of run '{run_id}' is '{known[key]}' and cannot become '{value}'",
-                    hint="params are immutable; start another run",
-                )
-        new = [{"run_id": run_id, "key": key, "value": value} for key, value in params.items() if key not in known]
-        if new:
-            self._connection.execute(insert(run_params), new)
+        if not params:
+            return
+        known = {key: value for _, key, value in _PARAMS.rows(self._connection, [run_id])}
+        changed = [key for key, value in params.items() if known.get(key, value) != value]
+        if changed:
+            first = changed[0]
+            raise Conflict(
+                f"Changing param values is not allowed. Param with key='{first}' was already logged with value='{known[first]}' "
+                f"for run ID='{run_id}'. Attempted logging new value '{params[first]}'.",
+                hint="params are immutable; start another run",
+            )
+        self._add_params(run_id, {key: value for key, value in params.items() if key not in known})
+
+    def _add_params(self, run_id: str, params: Mapping[str, str]) -> None:
+        if params:
+            _ADD_PARAM.run(self._connection, [(run_id, key, value) for key, value in params.items()])
+
+    def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
+        if tags:
+            _SET_TAG.run(self._connection, [(run_id, key, value) for key, value in tags.items()])
+
+    def delete_tag(self, run_id: str, key: str) -> bool:
+        which = (run_tags.c.run_id == run_id) & (run_tags.c.key == key)
+        return self._connection.execute(delete(run_tags).where(which)).rowcount > 0
 
     def log_metrics(self, run_id: str, metrics: Iterable[Metric]) -> None:
-        rows = [
-            {
-                "run_id": run_id,
-                "key": metric.key,
-                "value": metric.value if math.isfinite(metric.value) else None,
-                "special": None if math.isfinite(metric.value) else repr(metric.value),
-                "time": metric.time,
-                "step": metric.step,
-            }
-            for metric in metrics
-        ]
-        if rows:
-            self._connection.execute(insert(run_metrics), rows)
+        points = [Point(m.key, float(m.value), (m.time - _EPOCH) // timedelta(milliseconds=1), m.step) for m in metrics]
+        if points:
+            self.log_points(run_id, self.head(run_id).experiment_id, points)
+
+    def log_points(self, run_id: str, experiment_id: str, points: Sequence[Point]) -> None:
+        if points:
+            metric_rows.log_points(self._connection, run_id, number_of(experiment_id), points)
 
     def history(self, run_id: str, key: str) -> list[Metric]:
-        query = (
-            select(run_metrics)
-            .where(run_metrics.c.run_id == run_id, run_metrics.c.key == key)
-            .order_by(run_metrics.c.step, run_metrics.c.time, run_metrics.c.metric_id)
-        )
+        found = sorted(self.points(run_id, key), key=lambda point: (point.step, point.time_ms))
+        return [Metric(key=key, value=point.value, time=_time(point.time_ms), step=point.step) for point in found]
+
+    def points(
+        self,
+        run_id: str,
+        key: str,
+        *,
+        offset: int = 0,
+        limit: int | None = None,
+        steps: tuple[int, int] | None = None,
+    ) -> list[Point]:
+        return metric_rows.history(self._connection, run_id, key, offset=offset, limit=limit, steps=steps)
+
+    def log_inputs(self, run_id: str, experiment_id: str, datasets: Sequence[InputDataset]) -> None:
+        run_inputs.log_datasets(self._connection, run_id, number_of(experiment_id), datasets)
+
+    def log_models(self, run_id: str, *, inputs: Sequence[str] = (), outputs: Sequence[tuple[str, int]] = ()) -> None:
+        run_inputs.log_models(self._connection, run_id, inputs=inputs, outputs=outputs)
+
+    def input_datasets(self, experiment_ids: Sequence[str], *, limit: int) -> list[tuple[str, str, str, str | None]]:
+        return run_inputs.used_in(self._connection, [number_of(one) for one in experiment_ids], limit=limit)
+
+    def _whole(self, ids: Any) -> list[Run]:
+        """Return the runs with params, tags, facts and metrics."""
+        order = list(self._connection.scalars(ids))
+        query = select(runs.c.run_id, runs.c.facts).where(runs.c.run_id.in_(order))
+        facts = {row.run_id: row.facts for row in self._connection.execute(query)} if order else {}
         return [
-            Metric(key=row.key, value=_value(row), time=row.time, step=row.step)
-            for row in self._connection.execute(query)
+            replace(found.run, facts=facts[found.run.run_id], metrics={p.key: p.value for p in found.latest})
+            for found in self.details(order)
         ]
 
-    def _params(self, run_id: str) -> dict[str, str]:
-        query = select(run_params.c.key, run_params.c.value).where(run_params.c.run_id == run_id)
-        return {key: value for key, value in self._connection.execute(query)}  # noqa: C416 - rows are not pairs to mypy
 
-    def _latest_metrics(self, run_id: str) -> dict[str, float]:
-        ranked = (
-            select(
-                run_metrics,
-                func.row_number()
-                .over(
-                    partition_by=run_metrics.c.key,
-                    order_by=(run_metrics.c.step.desc(), run_metrics.c.time.desc(), run_metrics.c.metric_id.desc()),
-                )
-                .label("rank"),
-            )
-            .where(run_metrics.c.run_id == run_id)
-            .subquery()
-        )
-        newest = self._connection.execute(select(ranked).where(ranked.c.rank == 1))
-        return {row.key: _value(row) for row in newest}
-
-    def _read(self, row: Row[tuple[object, ...]]) -> Run:
-        return record_of(
-            Run,
-            row,
-            experiment_id=str(row.experiment_id),
-            status=RunStatus(row.status),
-            params=self._params(row.run_id),
-            metrics=self._latest_metrics(row.run_id),
-        )
+def _run(row: Any, *, params: dict[str, str] | None = None, tags: dict[str, str] | None = None) -> Run:
+    run_id, experiment_id, name, status, started, ended, user, artifacts, stage = row
+    return Run(
+        run_id=run_id,
+        experiment_id=str(experiment_id),
+        name=name,
+        status=RunStatus(status),
+        started=of_micros(started),
+        ended=of_micros(ended),
+        user=user,
+        artifacts=artifacts,
+        lifecycle_stage=stage,
+        params=params or {},
+        tags=tags or {},
+    )
 
 
-def _value(row: Row[tuple[object, ...]]) -> float:
-    return float(row.special) if row.value is None else float(row.value)
+def _pairs(rows: Iterable[Any]) -> dict[str, dict[str, str]]:
+    out: dict[str, dict[str, str]] = {}
+    for run_id, key, value in rows:
+        out.setdefault(run_id, {})[key] = value
+    return out
+
+
+def _time(time_ms: int) -> datetime:
+    """Return the time; clients may write any 64-bit number, and the last year there is stands for all later ones."""
+    try:
+        return _EPOCH + timedelta(milliseconds=time_ms)
+    except OverflowError:
+        return _LAST

@@ -1,25 +1,40 @@
 """The metadata store: one database, transactions, one object per port."""
 
+import sqlite3
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, StaticPool, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, NullPool, StaticPool, create_engine, event, make_url, text
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from homeostat.core.errors import InvalidInput, MissingExtra, Unreachable
 from homeostat.storage.sql.audit import SqlAudit
 from homeostat.storage.sql.cycles import SqlCycles
 from homeostat.storage.sql.datasets import SqlDatasets
+from homeostat.storage.sql.experiments import SqlExperiments, make_default
+from homeostat.storage.sql.garbage import SqlGarbage
+from homeostat.storage.sql.logged_models import SqlLoggedModels
 from homeostat.storage.sql.models import SqlModels
+from homeostat.storage.sql.prepared import raw
 from homeostat.storage.sql.routes import SqlRoutes
 from homeostat.storage.sql.runs import SqlRuns
 from homeostat.storage.sql.schema import metadata
+from homeostat.storage.sql.traces import SqlTraces
 from homeostat.storage.sql.watch import SqlWatch
+from homeostat.storage.sql.webhooks import SqlWebhooks
+from homeostat.storage.sql.writer import GroupWriter, told
+
+T = TypeVar("T")
 
 _BUSY_S = 30.0
+_CACHE_KB = 32_000
+_CHECKPOINT_PAGES = 4000
 _LOCK = 0x686F6D65  # "home": the advisory lock that makes PostgreSQL's writers queue, as SQLite's do
 
 
@@ -34,6 +49,10 @@ class SqlTransaction:
         return SqlAudit(self._connection)
 
     @cached_property
+    def experiments(self) -> SqlExperiments:
+        return SqlExperiments(self._connection)
+
+    @cached_property
     def runs(self) -> SqlRuns:
         return SqlRuns(self._connection)
 
@@ -44,6 +63,10 @@ class SqlTransaction:
     @cached_property
     def models(self) -> SqlModels:
         return SqlModels(self._connection)
+
+    @cached_property
+    def logged_models(self) -> SqlLoggedModels:
+        return SqlLoggedModels(self._connection)
 
     @cached_property
     def routes(self) -> SqlRoutes:
@@ -57,6 +80,30 @@ class SqlTransaction:
     def cycles(self) -> SqlCycles:
         return SqlCycles(self._connection)
 
+    @cached_property
+    def traces(self) -> SqlTraces:
+        return SqlTraces(self._connection)
+
+    @cached_property
+    def webhooks(self) -> SqlWebhooks:
+        return SqlWebhooks(self._connection)
+
+    @cached_property
+    def garbage(self) -> SqlGarbage:
+        return SqlGarbage(self._connection)
+
+    def savepoint(self) -> None:
+        """Remember this place in the transaction, for a change that may have to be undone alone."""
+        raw(self._connection).execute("SAVEPOINT change")
+
+    def release_savepoint(self) -> None:
+        raw(self._connection).execute("RELEASE SAVEPOINT change")
+
+    def roll_back_to_savepoint(self) -> None:
+        raw(self._connection).execute("ROLLBACK TO SAVEPOINT change")
+        raw(self._connection).execute("RELEASE SAVEPOINT change")
+        vars(self).pop("audit", None)  # it knew an end of the chain that is undone
+
 
 class SqlStore:
     """Implements core.ports.Store. Its engine is in autocommit: each transaction here says BEGIN and COMMIT itself. Safe to use from several threads and, for a file or a server, several processes."""
@@ -65,52 +112,94 @@ class SqlStore:
         self.engine = engine
         self._writing = threading.RLock()
         self._one_at_a_time = shared_connection
+        self._writer = GroupWriter(self.write)
+        # a file's connections are kept apart by use: a reader's cannot write, and the writer's has its statements ready
+        self._idle_writers: list[Connection] = []
+        self._idle_readers: list[Connection] = []
+
+    def submit(self, change: Callable[[Any], T], done: Callable[[T | None, BaseException | None], None]) -> None:
+        self._writer.submit(change, done)
 
     @contextmanager
     def write(self) -> Iterator[SqlTransaction]:
-        with self._writing, self._connect() as connection:
+        with self._writing, self._connection(self._idle_writers) as connection:
             # IMMEDIATE takes the write lock at once: a transaction that reads first can't fail half-way with "database is locked"
-            begin = "BEGIN IMMEDIATE" if self.engine.dialect.name == "sqlite" else "BEGIN"
             try:
-                connection.exec_driver_sql(begin)
-                if self.engine.dialect.name == "postgresql":
+                raw(connection).execute("BEGIN IMMEDIATE" if self._is_sqlite else "BEGIN")
+                if not self._is_sqlite:
                     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
                 yield SqlTransaction(connection)
-                connection.exec_driver_sql("COMMIT")
+                raw(connection).execute("COMMIT")
             except BaseException as error:
                 # a database that failed may have rolled back by itself; what is told is why it failed
-                with suppress(DatabaseError):
-                    connection.exec_driver_sql("ROLLBACK")
-                if isinstance(error, OperationalError):
+                with suppress(DatabaseError, self.engine.dialect.loaded_dbapi.Error):
+                    raw(connection).execute("ROLLBACK")
+                if (understood := told(error)) is not error:
+                    raise understood from error
+                if isinstance(error, OperationalError | self.engine.dialect.loaded_dbapi.OperationalError):
                     raise _unreachable(self.engine, error) from error
                 raise
 
     @contextmanager
     def read(self) -> Iterator[SqlTransaction]:
-        with self._writing if self._one_at_a_time else nullcontext(), self._connect() as connection:
-            if self.engine.dialect.name == "sqlite":
-                connection.exec_driver_sql("PRAGMA query_only = ON")
-                connection.exec_driver_sql("BEGIN")
-            else:
-                connection.exec_driver_sql("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        with (
+            self._writing if self._one_at_a_time else nullcontext(),
+            self._connection(self._idle_readers) as connection,
+        ):
+            if self._one_at_a_time:
+                raw(connection).execute("PRAGMA query_only = ON")
+            raw(connection).execute("BEGIN" if self._is_sqlite else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             try:
                 yield SqlTransaction(connection)
             finally:
-                connection.exec_driver_sql("ROLLBACK")
-                if self.engine.dialect.name == "sqlite":
-                    connection.exec_driver_sql("PRAGMA query_only = OFF")
+                raw(connection).execute("ROLLBACK")
+                if self._one_at_a_time:
+                    raw(connection).execute("PRAGMA query_only = OFF")
 
     def close(self) -> None:
+        self._writer.close()
+        for connection in (*self._idle_writers, *self._idle_readers):
+            connection.close()
         self.engine.dispose()
+
+    @property
+    def _is_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def _connection(self, idle: list[Connection]) -> Iterator[Connection]:
+        """Lend a connection: for a file one that is kept for this use, else one of the pool."""
+        if self._one_at_a_time or not self._is_sqlite:
+            with self._connect() as connection:
+                yield connection
+            return
+        try:
+            kept = idle.pop()
+        except IndexError:
+            kept = self._open()
+            if idle is self._idle_readers:
+                raw(kept).execute("PRAGMA query_only = ON")
+        try:
+            yield kept
+        except BaseException:
+            if raw(kept).in_transaction:  # it could not even be rolled back: it is not lent again
+                kept.invalidate()
+                kept.close()
+            else:
+                idle.append(kept)
+            raise
+        idle.append(kept)
 
     @contextmanager
     def _connect(self) -> Iterator[Connection]:
+        with self._open() as connection:
+            yield connection
+
+    def _open(self) -> Connection:
         try:
-            connection = self.engine.connect()
+            return self.engine.connect()
         except DatabaseError as error:
             raise _unreachable(self.engine, error) from error
-        with connection:
-            yield connection
 
 
 def open_store(url: str) -> SqlStore:
@@ -137,7 +226,7 @@ def open_memory_store() -> SqlStore:
     )
     _tune_sqlite(engine, in_memory=True)
     metadata.create_all(engine)
-    return SqlStore(engine, shared_connection=True)
+    return _with_default(SqlStore(engine, shared_connection=True))
 
 
 def _open_sqlite(url: str) -> SqlStore:
@@ -145,8 +234,12 @@ def _open_sqlite(url: str) -> SqlStore:
     if not path or path == ":memory:":
         return open_memory_store()
     Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # the store keeps the connections that it needs: the pool must not hold them back
     engine = create_engine(
-        url, isolation_level="AUTOCOMMIT", connect_args={"timeout": _BUSY_S, "check_same_thread": False}
+        url,
+        isolation_level="AUTOCOMMIT",
+        poolclass=NullPool,
+        connect_args={"timeout": _BUSY_S, "check_same_thread": False, "cached_statements": 512},
     )
     _tune_sqlite(engine)
     return _up_to_date(SqlStore(engine))
@@ -158,24 +251,47 @@ def _tune_sqlite(engine: Engine, *, in_memory: bool = False) -> None:
         cursor = connection.cursor()  # type: ignore[attr-defined]
         cursor.execute("PRAGMA foreign_keys = ON")
         if not in_memory:
-            cursor.execute("PRAGMA journal_mode = WAL")
+            _use_wal(cursor)
             cursor.execute("PRAGMA synchronous = FULL")  # acknowledged means durable
+            cursor.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
+            cursor.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         cursor.close()
+
+
+def _use_wal(cursor: Any) -> None:
+    """Switch the file to a write-ahead log; SQLite does not wait by itself for others that switch it at the same moment."""
+    deadline = time.monotonic() + _BUSY_S
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.005)
+        else:
+            return
 
 
 def _up_to_date(store: SqlStore) -> SqlStore:
     from homeostat.storage.sql.migrate import HEAD, current, upgrade
 
     try:
-        if current(store.engine) != HEAD:
-            upgrade(store.engine)
+        if current(store.engine) == HEAD:
+            return store
+        upgrade(store.engine)
     except DatabaseError as error:
         raise _unreachable(store.engine, error) from error
+    return _with_default(store)
+
+
+def _with_default(store: SqlStore) -> SqlStore:
+    with store.engine.connect() as connection:
+        make_default(connection, now=datetime.now(UTC))
     return store
 
 
-def _unreachable(engine: Engine, error: DatabaseError) -> Unreachable:
+def _unreachable(engine: Engine, error: BaseException) -> Unreachable:
     return Unreachable(
-        f"the database {engine.url.render_as_string(hide_password=True)} does not answer: {error.orig}",
+        f"the database {engine.url.render_as_string(hide_password=True)} does not answer: {getattr(error, 'orig', None) or error}",
         hint="is the disk full, does another program hold the database, is it the right file or address?",
     )

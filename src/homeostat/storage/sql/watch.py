@@ -5,7 +5,7 @@ from sqlalchemy import Connection, func, insert, select
 from homeostat.core.ports import Json
 from homeostat.core.records import WindowVerdict
 from homeostat.storage.sql.rows import record_of, upsert, values_of
-from homeostat.storage.sql.schema import states, window_verdicts
+from homeostat.storage.sql.schema.watch import states, window_verdicts
 
 
 class SqlWatch:

@@ -90,3 +90,58 @@ class BlobsContract:
         with pytest.raises(InvalidInput, match="link"):
             store.put_tree("tree", folder)
         assert not store.exists("tree")
+
+    def test_an_upload_is_there_when_its_block_ends(self, tmp_path: Path) -> None:
+        store = self.blobs(tmp_path)
+        with store.upload("a/big") as file:
+            file.write(b"one ")
+            assert not store.exists("a/big")
+            file.write(b"two")
+        assert store.get_bytes("a/big") == b"one two"
+        assert store.size("a/big") == 7
+
+    def test_a_broken_upload_leaves_nothing_and_keeps_what_was_there(self, tmp_path: Path) -> None:
+        store = self.blobs(tmp_path)
+        store.put_bytes("old", b"old")
+        for path in ("new/file", "old"):
+            with pytest.raises(RuntimeError), store.upload(path) as file:  # noqa: PT012 - the block is the upload
+                file.write(b"half")
+                raise RuntimeError
+        assert not store.exists("new/file")
+        assert store.get_bytes("old") == b"old"
+
+    def test_entries_of_a_folder_have_sizes(self, tmp_path: Path) -> None:
+        store = self.blobs(tmp_path)
+        store.put_bytes("f/b.txt", b"12")
+        store.put_bytes("f/a/deep", b"1")
+        found = [(entry.name, entry.is_folder, entry.size_bytes) for entry in store.entries("f")]
+        assert found == [("a", True, None), ("b.txt", False, 2)]
+        assert store.entries("nowhere") == []
+        assert store.entries("f/b.txt") == []
+
+    def test_chunks_give_any_range(self, tmp_path: Path) -> None:
+        store = self.blobs(tmp_path)
+        content = bytes(range(256)) * 20_000
+        store.put_bytes("big", content)
+        assert b"".join(store.chunks("big")) == content
+        assert b"".join(store.chunks("big", start=100, stop=70_000)) == content[100:70_000]
+        assert b"".join(store.chunks("big", start=len(content) - 3)) == content[-3:]
+        with pytest.raises(NotFound):
+            list(store.chunks("nothing"))
+
+    def test_a_file_is_on_this_machine_or_not_given(self, tmp_path: Path) -> None:
+        store = self.blobs(tmp_path)
+        store.put_bytes("a/b", b"x")
+        found = store.file("a/b")
+        assert found is None or found.read_bytes() == b"x"
+        with pytest.raises(NotFound):
+            store.file("a/nothing")
+        with pytest.raises(NotFound):
+            store.file("a")
+
+    def test_a_path_below_a_file_is_refused(self, tmp_path: Path) -> None:
+        store = self.blobs(tmp_path)
+        store.put_bytes("file", b"x")
+        with pytest.raises(InvalidInput):
+            store.put_bytes("file/below", b"y")
+        assert store.get_bytes("file") == b"x"

@@ -1,0 +1,89 @@
+"""Trying a model that was not trained here, as a run: recorded from its start to its end, on the same held-out rows as any candidate."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from homeostat.core.columns import Roles, Signature
+from homeostat.core.errors import HomeostatError
+from homeostat.core.ports import BlobStore, Clock, Store
+from homeostat.core.records import DatasetVersion, ModelVersion, Run, RunStatus
+from homeostat.data.split import Split
+from homeostat.track.runs import artifacts_of, fail_run, finish_run, start_run
+from homeostat.train.facts import environment_fact, hardware_fact, rows_digest
+from homeostat.train.jobs import predict_in_child
+from homeostat.train.recorded import settings_json
+from homeostat.train.run import test_metrics
+from homeostat.train.settings import TrainSettings
+from homeostat.train.signature import to_json
+
+
+def trial_run(
+    *,
+    store: Store,
+    blobs: BlobStore,
+    clock: Clock,
+    run_id: str,
+    experiment: str,
+    version: ModelVersion,
+    package: Path,
+    dataset_version: DatasetVersion,
+    split: Split,
+    roles: Roles,
+    signature: Signature,
+    settings: TrainSettings,
+    root: Path,
+    workdir: Path,
+    actor: str,
+    environment: Mapping[str, str] | None = None,
+) -> Run:
+    """Return the finished run of that id, in which the version's package answered the test rows in a child process.
+
+    Its file is the blob `runs/<run_id>/test_predictions.parquet`; `facts["adopted"]` names the version. Where the model cannot be loaded or
+    does not answer, the run is FAILED and the error (JobFailed) raised again.
+    """
+    with store.read() as tx:
+        known = tx.runs.find(run_id)
+    if known is not None and known.status is RunStatus.FINISHED:
+        return known
+    facts = {
+        "adopted": {"model": version.model, "version": version.version, "source": version.source},
+        "dataset": dataset_version.dataset,
+        "dataset_version": dataset_version.version,
+        "train_rows": {"rows": split.train.height, "digest": rows_digest(split.train)},
+        "test_rows": {"rows": split.test.height, "digest": rows_digest(split.test)},
+        "split": split.how,
+        "roles": {"target": roles.target, "time": roles.time, "key": list(roles.key), "exclude": list(roles.exclude)},
+        "signature": to_json(signature),
+        "settings": settings_json(settings),
+        "seed": settings.seed,
+        "environment": environment_fact(),
+        "hardware": hardware_fact(),
+    }
+    with store.write() as tx:
+        name = f"{experiment}-trial-of-version-{version.version}"
+        params = {"adopted.version": str(version.version), "adopted.source": version.source}
+        start_run(
+            tx, run_id=run_id, experiment=experiment, name=name, user=actor, now=clock.now(), facts=facts, params=params
+        )
+    scratch = workdir / "trial"
+    try:
+        answers = predict_in_child(
+            package,
+            split.test,
+            settings=settings,
+            root=root,
+            workdir=scratch,
+            environment=environment,
+            signature=signature,
+        )
+        content = (scratch / "test_predictions.parquet").read_bytes()
+        blobs.put_bytes(f"{artifacts_of(run_id)}/test_predictions.parquet", content)
+    except HomeostatError as error:
+        with store.write() as tx:
+            fail_run(tx, run_id, now=clock.now(), reason=error.message)
+        raise
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    with store.write() as tx:
+        return finish_run(tx, run_id, now=clock.now(), metrics=test_metrics(split.test, answers, signature))
