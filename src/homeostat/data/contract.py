@@ -4,7 +4,7 @@ The bounds are for breakage (another unit, a sentinel such as -999, a lost join)
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -42,6 +42,12 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def only(self, names: list[str] | tuple[str, ...]) -> "Contract":
         """Return the contract for some columns of single rows, as requests bring them: no keys, counts or times."""
         return Contract(columns={name: rule for name, rule in self.columns.items() if name in names}, min_rows=0)
+
+    def forgiving(self, names: Collection[str]) -> "Contract":
+        """Return the contract of rows that need not have values in some columns."""
+        free = {"required": False, "nullable": True, "max_null_share": 1.0}
+        columns = {n: msgspec.structs.replace(r, **free) if n in names else r for n, r in self.columns.items()}
+        return msgspec.structs.replace(self, columns=columns)
 
     def to_json(self) -> dict[str, Any]:
         out: dict[str, Any] = msgspec.to_builtins(self)

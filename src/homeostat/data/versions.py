@@ -5,7 +5,7 @@ not commit, the table is put back, and after a crash between the two the next co
 whole or not at all, and what `load` gives is always what the metadata tell of.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -51,10 +51,14 @@ def commit(
     actor: str,
     now: datetime,
     key: str | None = None,
+    may_lack: Collection[str] = (),
+    mark: str | None = None,
 ) -> DatasetVersion:
     """Add rows, as they were read, and return the new version; with a `key` used before, return that version and write nothing.
 
     The first version decides kinds (from `kinds`) and contract. Later batches are held to them; `kinds` counts for new columns only.
+    `may_lack`: columns that rows from this source cannot be expected to fill. `mark`: the column that says that a row is a newer form
+    of an earlier one, whose key it then has by right.
     Raise Quarantined for a batch that breaks the contract (it is kept whole, the current version stays), and InvalidInput for a
     first version whose values do not fit its kinds.
     """
@@ -66,7 +70,9 @@ def commit(
             base = _base(tx, tables, dataset)
         typed = _typed(batch, base, strict=base.version is None)
         inferred = base.contract or infer_contract(typed.frame, roles=roles, kinds=typed.kinds)
-        report = validate(typed.frame, apply_overrides(inferred, settings), now=now, known_keys=_keys(base, inferred))
+        contract = apply_overrides(inferred, settings).forgiving(may_lack)
+        keys = _keys(base, inferred, renewed=None if mark is None else frame.select(mark))
+        report = validate(typed.frame, contract, now=now, known_keys=keys)
         if not report.passed:
             raise hold(batch, report, store=store, blobs=blobs, actor=actor, now=now)
         added = _add(_typed(batch, base, strict=True), base, inferred, store=store, tables=tables, actor=actor, now=now)
@@ -142,9 +148,14 @@ def _typed(batch: Batch, base: _Base, *, strict: bool) -> Batch:
     return replace(batch, kinds=kinds, frame=conform(batch.frame, kinds) if strict else batch.frame)
 
 
-def _keys(base: _Base, contract: Contract) -> pl.DataFrame | None:
-    is_known = base.rows is not None and bool(contract.key) and set(contract.key) <= set(base.rows.columns)
-    return base.rows.select(contract.key) if base.rows is not None and is_known else None
+def _keys(base: _Base, contract: Contract, *, renewed: pl.DataFrame | None = None) -> pl.DataFrame | None:
+    """Return the keys of earlier rows, without those that have a newer form in the batch: `renewed` has their marks."""
+    rows = base.rows
+    if rows is None or not contract.key or not set(contract.key) <= set(rows.columns):
+        return None
+    if renewed is not None and set(renewed.columns) <= set(rows.columns):
+        rows = rows.join(renewed, on=renewed.columns, how="anti")
+    return rows.select(contract.key)
 
 
 def _add(

@@ -92,7 +92,7 @@ class LiveStages:
         if rows.is_empty():
             return latest
         try:
-            return self._shop.commit(rows, source="production", key=self._key("capture"))
+            return self._shop.commit_captured(rows, key=self._key("capture"))
         except Quarantined as error:
             log.warning("captured rows were quarantined: %s", error.message)
             return latest

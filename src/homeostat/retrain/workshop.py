@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from homeostat.gate.evaluate import evaluate
 from homeostat.registry.adopting import adopt, adopted_signature, refuse_without_package
 from homeostat.registry.declared import declared, examine
 from homeostat.registry.versions import CHAMPION, package_of, register
-from homeostat.retrain.capture import settled
+from homeostat.retrain.capture import MARK, settled
 from homeostat.retrain.learnable import learnable
 from homeostat.retrain.project import Project
 from homeostat.retrain.refit import takes_its_place
@@ -68,7 +69,20 @@ class Workshop:
         frame = read(source, query=query, root=self.root)
         return self.commit(frame, source=source, key=key_of(frame))
 
-    def commit(self, frame: pl.DataFrame, *, source: str, key: str | None) -> DatasetVersion:
+    def commit_captured(self, rows: pl.DataFrame, *, key: str) -> DatasetVersion:
+        """Add what production taught: requests need bring neither keys nor excluded columns, and a corrected row comes again."""
+        roles = self.project.data.roles
+        return self.commit(rows, source="production", key=key, may_lack=(*roles.key, *roles.exclude), mark=MARK)
+
+    def commit(
+        self,
+        frame: pl.DataFrame,
+        *,
+        source: str,
+        key: str | None,
+        may_lack: Collection[str] = (),
+        mark: str | None = None,
+    ) -> DatasetVersion:
         """Add rows to the data; raise Quarantined where they break the contract."""
         data = self.project.data
         return commit(
@@ -84,6 +98,8 @@ class Workshop:
             actor=self.actor,
             now=self.clock.now(),
             key=key,
+            may_lack=may_lack,
+            mark=mark,
         )
 
     def material(self, number: int, settings: TrainSettings) -> tuple[DatasetVersion, Split, Signature]:

@@ -1,0 +1,95 @@
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from homeostat.core.columns import Task
+from homeostat.core.errors import Quarantined
+from homeostat.data.settings import DataSettings
+from homeostat.retrain.capture import MARK
+from homeostat.retrain.project import Project
+from homeostat.retrain.workshop import Workshop
+from homeostat.storage.blobs import LocalBlobs
+from homeostat.storage.sql.store import open_memory_store
+from homeostat.storage.tables.delta import DeltaTables
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+class At:
+    def now(self):
+        return START + timedelta(days=30)
+
+
+@pytest.fixture
+def shop(tmp_path):
+    store = open_memory_store()
+    data = DataSettings(source="rows.csv", target="y", time="at", key=["id"], exclude=["inside"])
+    yield Workshop(
+        project=Project(model="sales", task=Task.REGRESSION, data=data),
+        store=store,
+        tables=DeltaTables(tmp_path / "tables"),
+        blobs=LocalBlobs(tmp_path / "blobs"),
+        clock=At(),
+        probe=None,
+        root=tmp_path,
+        workdir=tmp_path / "work",
+        actor="ann",
+    )
+    store.close()
+
+
+def history(rows=100):
+    return pl.DataFrame(
+        {
+            "id": range(rows),
+            "at": [START + timedelta(hours=n) for n in range(rows)],
+            "x": [n % 7 + 0.5 for n in range(rows)],
+            "inside": [n % 5 for n in range(rows)],
+            "y": [n % 9 + 0.5 for n in range(rows)],
+        }
+    )
+
+
+def asked(ids, *, y=3.5, x=2.5):
+    """Rows as production brings them: nobody sent the excluded column."""
+    return pl.DataFrame(
+        {
+            "id": ids,
+            "at": [START + timedelta(days=10, hours=n) for n in range(len(ids))],
+            "x": [x] * len(ids),
+            "inside": [None] * len(ids),
+            "y": [y] * len(ids),
+            MARK: [f"r{n}:0" for n in range(len(ids))],
+        },
+        schema_overrides={"id": pl.Int64, "inside": pl.Int64},
+    )
+
+
+def test_production_need_bring_neither_keys_nor_excluded_columns(shop):
+    shop.commit(history(), source="rows.csv", key=None)
+    assert shop.commit_captured(asked([500, None, None]), key="one").rows == 103
+
+
+def test_a_file_without_them_is_still_quarantined(shop):
+    shop.commit(history(), source="rows.csv", key=None)
+    with pytest.raises(Quarantined, match="inside: nulls"):
+        shop.commit(asked([500, 501]), source="more.csv", key=None)
+
+
+def test_a_corrected_row_comes_again_under_its_key(shop):
+    shop.commit(history(), source="rows.csv", key=None)
+    shop.commit_captured(asked([500, 501]), key="one")
+    assert shop.commit_captured(asked([500, 501], y=4.5), key="two").rows == 104
+
+
+def test_another_row_under_a_known_key_is_quarantined(shop):
+    shop.commit(history(), source="rows.csv", key=None)
+    with pytest.raises(Quarantined, match="id: unique"):
+        shop.commit_captured(asked([500, 7]), key="one")
+
+
+def test_features_of_production_are_held_to_the_contract(shop):
+    shop.commit(history(), source="rows.csv", key=None)
+    with pytest.raises(Quarantined, match="x: range"):
+        shop.commit_captured(asked([500, 501], x=-9999.0), key="one")
