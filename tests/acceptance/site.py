@@ -22,8 +22,10 @@ import psutil
 from homeostat.app.project import load
 from homeostat.app.wiring import House, open_house
 from homeostat.audit.log import verify
+from homeostat.core.errors import Conflict
 from homeostat.core.records import Cycle
 from homeostat.registry.versions import CHAMPION
+from homeostat.retrain.requests import ask
 
 MODEL = "churn"
 YAML = """\
@@ -219,6 +221,23 @@ class Site:
     def champion(self) -> int | None:
         with self.house.store.read() as tx:
             return tx.models.alias(MODEL, CHAMPION)
+
+    def asks(self, cycle_id: str, **options) -> bool:
+        """Ask for a cycle by hand; return False while another runs."""
+        try:
+            ask(
+                store=self.house.store,
+                model=MODEL,
+                cycle_id=cycle_id,
+                trigger="manual",
+                because="a test",
+                actor="bob",
+                now=self.house.clock.now(),
+                options=options,
+            )
+        except Conflict:
+            return False
+        return True
 
     def cycles(self) -> list[Cycle]:
         with self.house.store.read() as tx:

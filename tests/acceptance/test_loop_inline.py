@@ -6,6 +6,7 @@ from tests.acceptance.world import World
 from homeostat.audit.log import verify
 from homeostat.core.records import CycleState
 from homeostat.retrain.requests import ask, cancel
+from homeostat.retrain.tick import decide_and_ask
 
 
 @pytest.fixture
@@ -125,7 +126,15 @@ def test_a_trigger_asked_for_twice_is_one_cycle(world):
     world.turned = True
     world.traffic(24)
     world.tick()
-    before = world.kinds()
-    requested = [kind for kind in before if kind == "cycle.requested"]
-    world.tick()
-    assert [kind for kind in world.kinds() if kind == "cycle.requested"] == requested
+    with world.house.store.read() as tx:
+        decayed = [cycle for cycle in tx.cycles.recent("churn") if cycle.trigger == "performance"]
+    again = decide_and_ask(
+        store=world.house.store,
+        records=world.house.records,
+        project=world.house.project,
+        now=world.clock.now(),
+        loop_now=world.clock.now(),
+    )
+    with world.house.store.read() as tx:
+        assert [cycle for cycle in tx.cycles.recent("churn") if cycle.trigger == "performance"] == decayed
+    assert len(decayed) == 1, again

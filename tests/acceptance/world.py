@@ -39,7 +39,7 @@ retrain:
     canary: [{percent: 50, requests: 20}]
     labels: 100
     max_latency_ratio: 1000
-    patience: 5d
+    patience: 30d
 """
 
 

@@ -471,3 +471,9 @@ def test_many_at_once_are_all_answered_and_all_recorded(house):
         thread.join()
     assert not failures
     assert set(house.predictions()["request_id"]) == {f"{t}-{n}" for t in range(4) for n in range(10)}
+
+
+def test_a_wrong_method_is_told_the_right_one(tmp_path):
+    answer = House(tmp_path, {1: fakes.Says(0.75)}).client.get("/models/late/predict")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    assert answer.json()["error"]["hint"] == "use POST"

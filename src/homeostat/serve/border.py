@@ -3,14 +3,16 @@
 import ipaddress
 import logging
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from urllib.parse import urlsplit
 
 import msgspec
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Route
 
-from homeostat.core.errors import HomeostatError, InvalidInput, NotAllowed
+from homeostat.core.errors import HomeostatError, InvalidInput, NotAllowed, near
 from homeostat.core.records import Json
 from homeostat.serve.wire import error_json
 
@@ -114,5 +116,31 @@ def guarded(handler: Handler, *, hosts: Hosts, count: Callable[[int], None]) -> 
             )
         count(response.status_code)
         return response
+
+    return handle
+
+
+def refused_by_routing(
+    routes: Callable[[], Iterable[object]], *, hosts: Hosts
+) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """Return the handler of what no route takes: it names the paths that there are, or the methods that a path takes."""
+
+    async def handle(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+
+        async def tell(_request: Request) -> Response:
+            if error.status_code == 404:
+                known = sorted({route.path for route in routes() if isinstance(route, Route)})
+                message, hint = f"nothing is at '{request.url.path[:200]}'", near(request.url.path, known)
+                return as_json({"error": {"code": "not_found", "message": message, "hint": hint}}, status=404)
+            methods = (error.headers or {}).get("Allow", "").replace("HEAD, ", "").replace(", HEAD", "")
+            message, hint = f"{request.method} is not possible here", f"use {methods}" if methods else None
+            told = as_json(
+                {"error": {"code": "invalid_input", "message": message, "hint": hint}}, status=error.status_code
+            )
+            told.headers.update(error.headers or {})
+            return told
+
+        return await guarded(tell, hosts=hosts, count=lambda _: None)(request)
 
     return handle

@@ -22,10 +22,10 @@ from starlette.responses import Response
 from starlette.routing import Route as Path
 
 from homeostat.core.duration import size_bytes
-from homeostat.core.errors import Conflict, HomeostatError, InvalidInput, near
+from homeostat.core.errors import Conflict, HomeostatError, InvalidInput
 from homeostat.core.ports import Clock
 from homeostat.core.records import Json
-from homeostat.serve.border import Handler, Hosts, as_json, guarded, read_body
+from homeostat.serve.border import Handler, Hosts, as_json, guarded, read_body, refused_by_routing
 from homeostat.serve.labels import label_rows
 from homeostat.serve.plane import Plane, PredictionFailed, Writes
 from homeostat.serve.request_ids import RequestIds
@@ -52,19 +52,6 @@ def build_app(
 
         return Path(pattern, guarded(handler, hosts=hosts, count=count), methods=[method])
 
-    async def no_such_path(request: Request) -> Response:
-        known = [route.path for route in app.routes if isinstance(route, Path)]
-        hint = near(request.url.path, known)
-        told = {"code": "not_found", "message": f"nothing is at '{request.url.path[:200]}'", "hint": hint}
-        return as_json({"error": told}, status=404)
-
-    async def refused_by_routing(request: Request, error: Exception) -> Response:
-        assert isinstance(error, HTTPException)
-        if error.status_code == 404:
-            return await guarded(no_such_path, hosts=hosts, count=lambda _: None)(request)
-        told = {"code": "invalid_input", "message": f"{request.method} is not possible here", "hint": None}
-        return as_json({"error": told}, status=error.status_code)
-
     app = Starlette(
         routes=[
             path("/models/{model}/predict", service.predict, "POST"),
@@ -75,7 +62,7 @@ def build_app(
             path("/health", service.health, "GET"),
             path("/metrics", service.metrics, "GET"),
         ],
-        exception_handlers={HTTPException: refused_by_routing},
+        exception_handlers={HTTPException: refused_by_routing(lambda: app.routes, hosts=hosts)},
     )
     return app
 

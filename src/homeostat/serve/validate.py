@@ -151,7 +151,8 @@ class _Faults:
             return
         self.kept.sort(key=lambda fault: (fault["row"], str(fault["field"])))
         first = self.kept[0]
-        more = f", and {len(self.kept) - 1}{' or more' if self.is_full else ''} other faults" * (len(self.kept) > 1)
+        others = len(self.kept) - 1
+        more = f", and {others}{' or more' if self.is_full else ''} other fault{'s' * (others > 1)}" * (others > 0)
         raise InvalidRows(
             f"row {first['row']} of {rows}: field '{first['field']}': expected {first['expected']}, found {first['found']}{more}",
             hint="GET /models/{model} shows the columns and their types; nothing was predicted or recorded",

@@ -5,13 +5,13 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.middleware import Middleware
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -22,6 +22,7 @@ from homeostat.core.errors import HomeostatError, InvalidInput
 from homeostat.core.ids import derived_id
 from homeostat.core.records import Cycle
 from homeostat.retrain.requests import approve, ask
+from homeostat.serve.border import Handler, Hosts, guarded, refused_by_routing
 from homeostat.web.safety import Safety, middleware_options
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _MOST_BODY = 1_000_000
-Handler = Callable[[Request], Awaitable[Response]]
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
@@ -96,18 +96,23 @@ def build_app(house: House, *, is_ready: Callable[[], bool] = lambda: True) -> S
         )
         return JSONResponse({"event": event.kind, "by": event.actor})
 
-    return Starlette(
+    hosts = Hosts(house.project.serve.host)
+
+    def path(pattern: str, handler: Handler, method: str = "GET") -> Route:
+        return Route(pattern, guarded(handler, hosts=hosts, count=lambda _: None), methods=[method])
+
+    app = Starlette(
         routes=[
-            Route("/health", health),
-            Route("/metrics", metrics),
-            Route("/api/v1/status", told),
-            Route("/api/v1/cycles", cycles, methods=["GET"]),
-            Route("/api/v1/cycles", start, methods=["POST"]),
-            Route("/api/v1/cycles/{cycle_id}/approval", decide, methods=["POST"]),
+            path("/health", health),
+            path("/metrics", metrics),
+            path("/api/v1/status", told),
+            path("/api/v1/cycles", cycles),
+            path("/api/v1/cycles", start, "POST"),
+            path("/api/v1/cycles/{cycle_id}/approval", decide, "POST"),
         ],
-        middleware=[Middleware(Safety, **middleware_options(house.project.serve.host))],
-        exception_handlers={HomeostatError: _as_answer},
+        exception_handlers={HTTPException: refused_by_routing(lambda: app.routes, hosts=hosts)},
     )
+    return app
 
 
 def with_tracking(app: Starlette, house: House) -> App:
@@ -122,12 +127,6 @@ def with_tracking(app: Starlette, house: House) -> App:
         await (api if scope["type"] == "http" and belongs(scope["path"]) else app)(scope, receive, send)
 
     return both
-
-
-async def _as_answer(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, HomeostatError)
-    body = {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
-    return JSONResponse(body, status_code=error.http_status)
 
 
 async def _body(request: Request) -> dict[str, Any]:

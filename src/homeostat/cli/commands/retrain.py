@@ -8,7 +8,9 @@ import typer
 def COMMAND(
     *,
     because: Annotated[str, typer.Option(help="Why; the audit log keeps it.")] = "asked for by hand",
-    train: Annotated[str | None, typer.Option(help="module:function instead of the one in homeostat.yaml.")] = None,
+    function: Annotated[
+        str | None, typer.Option("--function", "--train", help="module:function instead of the one in homeostat.yaml.")
+    ] = None,
     force: Annotated[str | None, typer.Option(help="A reason to go past the gate; the audit log keeps it.")] = None,
     wait: Annotated[
         bool, typer.Option("--wait", help="Return when the cycle is over; exit code 1 unless promoted.")
@@ -22,7 +24,7 @@ def COMMAND(
     from homeostat.core.records import CycleState
 
     house = here()
-    cycle, is_served = ask_by_hand(house, because=because, function=train, force=force, must_be_served=wait)
+    cycle, is_served = ask_by_hand(house, because=because, function=function, force=force, must_be_served=wait)
     if wait:
         cycle = follow(house, cycle.cycle_id, tell=say)
     show(cycle, cycle_text(cycle))
