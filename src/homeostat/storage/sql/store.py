@@ -272,11 +272,14 @@ def _use_wal(cursor: Any) -> None:
 
 
 def _up_to_date(store: SqlStore) -> SqlStore:
-    from homeostat.storage.sql.migrate import HEAD, current, upgrade
+    from homeostat.storage.sql.migrate import HEAD, create, current, upgrade
 
-    if current(store.engine) != HEAD:
-        upgrade(store.engine)
+    found = current(store.engine)
+    if found is None:
+        create(store.engine)
         return _with_default(store)
+    if found != HEAD:
+        upgrade(store.engine)
     return store
 
 
