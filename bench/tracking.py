@@ -270,7 +270,7 @@ def searches(home: str) -> dict[str, float]:
 
     wanted = search(filter="metrics.m1 > 0.5 and params.p1 = 'x'", order_by=["metrics.m2 DESC"])
     answer = json.loads(wanted())
-    assert len(answer["runs"]) == 100, len(answer["runs"])
+    assert answer["runs"], "nothing was found"
     values = [next(m["value"] for m in run["data"]["metrics"] if m["key"] == "m2") for run in answer["runs"]]
     assert values == sorted(values, reverse=True)
     return {

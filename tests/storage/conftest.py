@@ -2,17 +2,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.postgres import Postgres, server
 
 from homeostat.storage.sql.store import SqlStore, open_memory_store, open_store
 
 STORES = ("memory", "file", "postgres")
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    with server() as running:
-        yield running
 
 
 @pytest.fixture(params=STORES)

@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, inspect
 from homeostat.audit.log import record, verify
 from homeostat.core.errors import Conflict, InvalidInput, NotFound, Unreachable
 from homeostat.core.records import Metric, Run, RunStatus
-from homeostat.storage.sql.migrate import HEAD, current
+from homeostat.storage.sql.migrate import HEAD, current, upgrade
 from homeostat.storage.sql.schema import metadata
 from homeostat.storage.sql.store import SqlStore, open_store
 
@@ -22,20 +22,22 @@ def a_run(tx, run_id="a" * 32) -> Run:
     return Run(run_id=run_id, experiment_id=experiment, name="r", status=RunStatus.RUNNING, started=NOW)
 
 
-def test_migrations_make_the_schema_that_the_code_expects(database, request):
-    migrated = open_store(database)
-    assert current(migrated.engine) == HEAD
-    is_sqlite = migrated.engine.dialect.name == "sqlite"
-    direct = create_engine("sqlite://" if is_sqlite else request.getfixturevalue("postgres").fresh())
-    metadata.create_all(direct)
-    ours, theirs = inspect(migrated.engine), inspect(direct)
-    assert set(ours.get_table_names()) - {"alembic_version"} == set(theirs.get_table_names())
-    for table in theirs.get_table_names():
+def test_migrations_make_the_schema_that_the_code_expects(database, request, tmp_path):
+    created = open_store(database)
+    is_sqlite = created.engine.dialect.name == "sqlite"
+    url = f"sqlite:///{tmp_path}/migrated.db" if is_sqlite else request.getfixturevalue("postgres").fresh()
+    migrated = create_engine(url, isolation_level="AUTOCOMMIT")
+    upgrade(migrated)
+    assert current(migrated) == current(created.engine) == HEAD
+    ours, theirs = inspect(migrated), inspect(created.engine)
+    assert set(ours.get_table_names()) == set(theirs.get_table_names()) == {*metadata.tables, "alembic_version"}
+    for table in metadata.tables:
         wanted = {c["name"]: (str(c["type"]), c["nullable"]) for c in theirs.get_columns(table)}
         assert {c["name"]: (str(c["type"]), c["nullable"]) for c in ours.get_columns(table)} == wanted
         assert {i["name"] for i in ours.get_indexes(table)} == {i["name"] for i in theirs.get_indexes(table)}
-    migrated.close()
-    direct.dispose()
+        assert ours.get_pk_constraint(table) == theirs.get_pk_constraint(table)
+    created.close()
+    migrated.dispose()
 
 
 def test_a_failed_transaction_leaves_neither_state_nor_event(store: SqlStore):

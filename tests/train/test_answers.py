@@ -76,3 +76,11 @@ def test_no_rows_get_no_answers_and_the_model_is_not_asked(signature, task):
     answer = ask(_model(None), X[:0], signature(task))
     assert len(answer) == 0
     assert (answer.scores is None) == (task is Task.REGRESSION)
+
+
+def test_a_column_of_fractions_for_each_class_is_probabilities(signature):
+    answer = ask(_model([[0.9, 0.1], [0.5, 0.5], [0.2, 0.8]]), X, signature())
+    assert answer.labels.tolist() == ["no", "yes", "yes"]
+    assert answer.scores.tolist() == [[0.9, 0.1], [0.5, 0.5], [0.2, 0.8]]
+    with pytest.raises(InvalidInput, match=r"shape \(3, 2\)"):
+        ask(_model([[2.0, 0.1], [0.5, 0.5], [0.2, 0.8]]), X, signature())

@@ -1,6 +1,6 @@
 """Taking a version that a client registered into the loop: by a cycle that judges it and puts it to work instead of training one."""
 
-from homeostat.app.cycles import ask_by_hand
+from homeostat.app.cycles import ask_by_hand, refuse_where_not_served
 from homeostat.app.promoting import which_version
 from homeostat.app.wiring import House
 from homeostat.core.records import Cycle, ModelVersion
@@ -17,8 +17,10 @@ def ask_to_adopt(
 
     A version of another model is first copied to the project's.
     """
-    found = of_project(house, which_version(house, which))
-    told = because or f"version {found.version}, registered by {found.user or 'a client'}"
+    asked = which_version(house, which)
+    refuse_where_not_served(house, must_be_served=must_be_served)
+    told = because or f"{asked.model} version {asked.version}, registered by {asked.user or 'a client'}"
+    found = of_project(house, asked)
     return ask_by_hand(house, because=told, force=force, must_be_served=must_be_served, version=found.version)
 
 

@@ -25,11 +25,7 @@ def ask_by_hand(
     """Ask for a cycle and return it with whether a server is up to run it; raise Unreachable where one must be and is not."""
     if force is not None and not force.strip():
         raise InvalidInput("going past the gate needs a reason", hint="--force 'why it must be'")
-    is_served = is_up(house.place)
-    if must_be_served and not is_served:
-        raise Unreachable(
-            "no server is up that could run the cycle", hint="start one: `homeostat up`, or leave --wait out"
-        )
+    is_served = refuse_where_not_served(house, must_be_served=must_be_served)
     now = house.clock.now()
     options = {
         name: value
@@ -47,6 +43,16 @@ def ask_by_hand(
         options=options,
     )
     return cycle, is_served
+
+
+def refuse_where_not_served(house: House, *, must_be_served: bool) -> bool:
+    """Return whether a server is up; raise Unreachable where one must be and is not."""
+    is_served = is_up(house.place)
+    if must_be_served and not is_served:
+        raise Unreachable(
+            "no server is up that could run the cycle", hint="start one: `homeostat up`, or leave --wait out"
+        )
+    return is_served
 
 
 def follow(

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from homeostat.app.clock import SystemClock
-from homeostat.app.project import Place
 from homeostat.core.errors import InvalidInput
 from homeostat.core.ports import BlobStore, Clock, RecordLog, Store, TableStore
 
 if TYPE_CHECKING:
+    from homeostat.app.project import Place
     from homeostat.retrain.project import Project
 
 DATABASE_VARIABLE = "HOMEOSTAT_DATABASE"
@@ -22,7 +22,7 @@ ARTIFACTS_VARIABLE = "HOMEOSTAT_ARTIFACTS"
 class House:
     """Everything that a use case needs, opened on one project."""
 
-    place: Place
+    place: "Place"
     store: Store
     tables: TableStore
     blobs: BlobStore
@@ -46,7 +46,7 @@ class House:
         return folder
 
 
-def open_house(place: Place, *, writer_id: str, actor: str | None = None, clock: Clock | None = None) -> House:
+def open_house(place: "Place", *, writer_id: str, actor: str | None = None, clock: Clock | None = None) -> House:
     """Open the project's stores. `writer_id` names this process in the record of predictions and labels."""
     from homeostat.storage.records import FileRecords
     from homeostat.storage.sql.store import open_store
@@ -88,12 +88,12 @@ def open_blobs(where: str, *, cache: Path) -> BlobStore:
     return ObjectBlobs(where, cache=cache)
 
 
-def database_url(place: Place) -> str:
+def database_url(place: "Place") -> str:
     """Return where the metadata are kept: HOMEOSTAT_DATABASE, else a SQLite file in the project's state folder."""
     return os.environ.get(DATABASE_VARIABLE) or f"sqlite:///{place.state / 'homeostat.db'}"
 
 
-def workflow_database_url(place: Place) -> str:
+def workflow_database_url(place: "Place") -> str:
     """Return where DBOS keeps its own tables."""
     return os.environ.get(DATABASE_VARIABLE) or f"sqlite:///{place.state / 'workflows.db'}"
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
 
+from homeostat.core.garbage import Deleted
 from homeostat.core.queries import ExperimentQuery, LoggedModelQuery, ModelQuery, RunQuery
 from homeostat.core.records import (
     BlobInfo,
@@ -330,6 +331,27 @@ class WebhookStore(Protocol):
     def forget_deliveries(self, *, before: datetime) -> int: ...
 
 
+class GarbageStore(Protocol):
+    """What was deleted at or before a time, and the end of it. An experiment that goes takes all that is in it."""
+
+    def runs(self, *, before: datetime) -> list[Deleted]: ...
+    def logged_models(self, *, before: datetime) -> list[Deleted]: ...
+    def experiments(self, *, before: datetime) -> list[Deleted]: ...
+    def remove_runs(self, run_ids: Sequence[str]) -> None: ...
+    def remove_logged_models(self, model_ids: Sequence[str]) -> None: ...
+    def remove_experiment(self, experiment_id: str) -> int:
+        """Delete an experiment that has no runs and logged models any more; return how many traces went with it."""
+
+    def named(self) -> set[str]:
+        """Return every address and blob that something names."""
+
+    def versions_at(self) -> dict[str, str]:
+        """Return the blob of each registered version, and the version as name/number."""
+
+    def known(self, ids: Iterable[str]) -> set[str]:
+        """Return those that are ids of runs, logged models or traces."""
+
+
 class Transaction(Protocol):
     """All metadata, in one database transaction: state and its audit event are written together or not at all."""
 
@@ -355,6 +377,8 @@ class Transaction(Protocol):
     def traces(self) -> TraceStore: ...
     @property
     def webhooks(self) -> WebhookStore: ...
+    @property
+    def garbage(self) -> GarbageStore: ...
 
 
 class Store(Protocol):

@@ -7,7 +7,7 @@ promotion does, `previous` is the loop's own, and neither can be taken away. Eve
 from datetime import datetime
 
 from homeostat.audit.log import record
-from homeostat.core.errors import Conflict
+from homeostat.core.errors import Conflict, NotFound
 from homeostat.core.ports import Transaction
 from homeostat.registry import names
 from homeostat.registry.routing import PREVIOUS, promote_in
@@ -23,14 +23,17 @@ def set_alias(
     """Point an alias at a version. `project` names the model that the loop keeps, if there is one."""
     names.check_name(name)
     names.check_alias(alias)
-    candidate = version_of(tx, name, version)
     if alias in _OWN and names.is_kept_by_loop(tx, name, project):
+        candidate = version_of(tx, name, version)
         if alias == PREVIOUS:
             raise Conflict(f"alias '{PREVIOUS}' of '{name}' is kept by the loop", hint="`homeostat models rollback`")
         promote_in(tx, candidate, actor=actor, now=now)
         return
     before = tx.models.alias(name, alias)
-    tx.models.set_alias(name, alias, version)
+    try:
+        tx.models.set_alias(name, alias, version)
+    except NotFound as error:
+        raise NotFound(f"Model Version (name={name}, version={version}) not found") from error
     _note(tx, "alias.moved", name, {"alias": alias, "from": before, "to": version}, actor=actor, now=now)
 
 

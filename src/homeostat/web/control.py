@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,9 +61,7 @@ def build_app(house: House, *, is_ready: Callable[[], bool] = lambda: True) -> S
         body = await _body(request)
         because = str(body.get("because") or "asked for over HTTP")
         key = request.headers.get("idempotency-key")
-        version = body.get("version")
-        if version is not None and (type(version) is not int or version < 1):
-            raise InvalidInput(f"'{version}' is not a version's number", hint='{"version": 3} adopts version 3')
+        options = _options(body)
         now = house.clock.now()
         cycle = await run_in_threadpool(
             lambda: ask(
@@ -74,7 +72,7 @@ def build_app(house: House, *, is_ready: Callable[[], bool] = lambda: True) -> S
                 because=because,
                 actor=house.actor,
                 now=now,
-                options=None if version is None else {"version": version},
+                options=options,
             )
         )
         return JSONResponse(_cycle(cycle), status_code=202)
@@ -127,6 +125,16 @@ def with_tracking(app: Starlette, house: House) -> App:
         await (api if scope["type"] == "http" and belongs(scope["path"]) else app)(scope, receive, send)
 
     return both
+
+
+def _options(body: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the options of a cycle that a body asks for."""
+    version = body.get("version")
+    if version is None:
+        return None
+    if type(version) is not int or version < 1:
+        raise InvalidInput(f"'{version}' is not a version's number", hint='{"version": 3} adopts version 3')
+    return {"version": version}
 
 
 async def _body(request: Request) -> dict[str, Any]:

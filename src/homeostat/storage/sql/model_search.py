@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Select, Table, and_, case, exists, func, o
 
 from homeostat.core.queries import Condition, LoggedModelQuery, ModelQuery, Order
 from homeostat.storage.sql.comparing import compare
+from homeostat.storage.sql.model_rows import DELETED as DELETED  # noqa: PLC0414 - others find it here
 from homeostat.storage.sql.schema.logged_models import (
     logged_model_metrics,
     logged_model_params,
@@ -21,7 +22,6 @@ from homeostat.storage.sql.schema.models import (
 )
 
 IS_PROMPT = "mlflow.prompt.is_prompt"
-DELETED = "Deleted_Internal"
 
 
 def models_statement(query: ModelQuery, *, dialect: str) -> Select[Any]:

@@ -9,8 +9,10 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, tuple_, up
 from homeostat.core.errors import AlreadyExists, NotFound, near
 from homeostat.core.queries import ModelQuery
 from homeostat.core.records import GateReport, ModelVersion, RegisteredModel
-from homeostat.storage.sql.model_search import DELETED, IS_PROMPT, models_statement, versions_statement
-from homeostat.storage.sql.rows import insert_missing, record_of, upsert, values_of
+from homeostat.storage.sql import model_rows
+from homeostat.storage.sql.model_rows import DELETED
+from homeostat.storage.sql.model_search import IS_PROMPT, models_statement, versions_statement
+from homeostat.storage.sql.rows import record_of, upsert, values_of
 from homeostat.storage.sql.schema.models import (
     gate_reports,
     model_aliases,
@@ -20,6 +22,7 @@ from homeostat.storage.sql.schema.models import (
     registered_models,
 )
 
+_MOST_VERSION = 2**31 - 1
 _MOST_NAMES = 500  # values in one IN: SQLite takes 32,766 of them in all
 
 
@@ -30,9 +33,7 @@ class SqlModels:
     # -- versions
 
     def add(self, version: ModelVersion) -> None:
-        name = RegisteredModel(name=version.model, created=version.created, updated=version.created)
-        insert_missing(self._connection, registered_models, values_of(name, without=("tags",)))
-        self._connection.execute(insert(model_versions).values(**_version_values(version)))
+        model_rows.add(self._connection, version)
         self._add_tags(version)
 
     def replace(self, version: ModelVersion) -> None:
@@ -53,20 +54,17 @@ class SqlModels:
         self._connection.execute(delete(model_aliases).where(aliases.model == model, aliases.version == version))
 
     def next_version(self, model: str) -> int:
-        newest = select(func.max(model_versions.c.version)).where(model_versions.c.model == model)
-        return int(self._connection.scalar(newest) or 0) + 1
+        return model_rows.next_version(self._connection, model)
 
     def get(self, model: str, version: int) -> ModelVersion:
-        row = self._connection.execute(
-            select(model_versions).where(_is(model, version), model_versions.c.stage != DELETED)
-        ).first()
-        if row is None:
+        found = model_rows.get(self._connection, model, version) if version <= _MOST_VERSION else None
+        if found is None:
             if self.find_model(model) is None:
                 raise NotFound(f"no model '{model}'", hint=near(model, self.models()))
             raise NotFound(
                 f"no version {version} of model '{model}'", hint=f"it has versions 1 to {self.next_version(model) - 1}"
             )
-        return self._read([row])[0]
+        return found
 
     def by_run(self, model: str, run_id: str) -> ModelVersion | None:
         """Return the version that the run itself became here (not one that a client registered)."""
@@ -134,14 +132,10 @@ class SqlModels:
         return found
 
     def find_model(self, name: str) -> RegisteredModel | None:
-        row = self._connection.execute(select(registered_models).where(registered_models.c.name == name)).first()
-        return None if row is None else self._read_models([row])[0]
+        return model_rows.find_model(self._connection, name)
 
     def replace_model(self, model: RegisteredModel) -> None:
-        which = registered_models.c.name == model.name
-        self._connection.execute(
-            update(registered_models).where(which).values(**values_of(model, without=("name", "tags")))
-        )
+        model_rows.change_model(self._connection, model)
 
     def rename_model(self, name: str, new: str, *, now: datetime) -> None:
         self.model(name)
@@ -175,11 +169,10 @@ class SqlModels:
     # -- aliases
 
     def alias(self, model: str, alias: str) -> int | None:
-        query = select(model_aliases.c.version).where(model_aliases.c.model == model, model_aliases.c.alias == alias)
-        return self._connection.scalar(query)
+        return model_rows.alias(self._connection, model, alias)
 
     def aliases(self, model: str) -> dict[str, int]:
-        return self.aliases_of([model])[model]
+        return model_rows.aliases(self._connection, model)
 
     def aliases_of(self, models: Sequence[str]) -> dict[str, dict[str, int]]:
         found: dict[str, dict[str, int]] = {name: {} for name in models}
@@ -194,8 +187,9 @@ class SqlModels:
             which = (model_aliases.c.model == model) & (model_aliases.c.alias == alias)
             self._connection.execute(delete(model_aliases).where(which))
             return
-        self.get(model, version)
-        upsert(self._connection, model_aliases, {"model": model, "alias": alias, "version": version})
+        if version > _MOST_VERSION or not model_rows.is_there(self._connection, model, version):
+            self.get(model, version)  # which says what is not there
+        model_rows.set_alias(self._connection, model, alias, version)
 
     # -- gate reports
 

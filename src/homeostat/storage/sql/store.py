@@ -273,15 +273,18 @@ def _use_wal(cursor: Any) -> None:
 
 
 def _up_to_date(store: SqlStore) -> SqlStore:
-    from homeostat.storage.sql.migrate import HEAD, current, upgrade
+    from homeostat.storage.sql.migrate import HEAD, create, current, upgrade
 
     try:
-        if current(store.engine) == HEAD:
-            return store
-        upgrade(store.engine)
+        found = current(store.engine)
+        if found is None:
+            create(store.engine)
+            return _with_default(store)
+        if found != HEAD:
+            upgrade(store.engine)
     except DatabaseError as error:
         raise _unreachable(store.engine, error) from error
-    return _with_default(store)
+    return store
 
 
 def _with_default(store: SqlStore) -> SqlStore:

@@ -19,7 +19,6 @@ from sqlalchemy import (
     type_coerce,
 )
 from sqlalchemy import column as named_column
-from sqlalchemy.dialects.postgresql import JSONB
 
 from homeostat.core.errors import InvalidInput
 from homeostat.core.traces import RUN_KEY, TraceCondition, TraceOrder, TraceQuery
@@ -103,6 +102,8 @@ def _on_span(condition: TraceCondition, dialect: str) -> ColumnElement[bool]:
         is_true = func.json_extract(item.c.value, "$.value.bool_value")
         found += [case((is_true == 1, "true"), (is_true == 0, "false")), func.json_extract(item.c.value, "$.value")]
     else:
+        from sqlalchemy.dialects.postgresql import JSONB  # takes 0.1 s
+
         attributes = cast(spans.c.content, JSONB)["attributes"]
         item = func.jsonb_array_elements(attributes).table_valued(named_column("value", JSONB))
         key = item.c.value["key"].astext

@@ -43,7 +43,7 @@ def read_trace(info: object, *, now: datetime) -> Trace:
     if state not in TraceState.__members__:
         raise wrong("state", state)
     duration = info.get("execution_duration")
-    given = info.get("assessments") or []
+    given = [] if info.get("assessments") is None else info["assessments"]
     if not isinstance(given, list):
         raise wrong("assessments", given)
     tags = {key: cut(value, _MOST_VALUE) for key, value in texts(info, "tags").items() if len(key) <= _MOST_KEY}

@@ -9,7 +9,7 @@ from homeostat.registry import clients, names
 from homeostat.registry.declared import Examined, examine
 from homeostat.registry.search import versions_query
 from homeostat.registry.sources import Source, resolve_source, version_of
-from homeostat.track.artifacts import uri_of
+from homeostat.track.artifacts import SCHEME, blob_of_uri, uri_of
 from homeostat.track.search.pages import next_token, offset_of
 from homeostat.web.mlflow_api.call import Call
 from homeostat.web.mlflow_api.endpoint import Desk, Endpoint, Read, Write
@@ -26,13 +26,18 @@ async def create(call: Call, desk: Desk) -> Write:
     description, run_link = call.text_or_none("description") or "", call.text_or_none("run_link") or ""
     run_id, model_id = call.text_or_none("run_id") or None, call.text_or_none("model_id") or None
     names.check_name(name)
-    is_prompt = tags.get(names.IS_PROMPT, "false").lower() == "true"
-    if is_prompt:
-        source, examined = clients.prompt_source(text), Examined()
+    known: Source | None = None
+    if tags.get(names.IS_PROMPT, "false").lower() == "true":
+        known, examined = clients.prompt_source(text), Examined()
+    elif text.startswith(
+        SCHEME
+    ):  # it says itself where its files are; whether it may be named is looked up with the change
+        examined = await asyncio.to_thread(_examine, desk, blob_of_uri(text))
     else:
-        source, examined = await asyncio.to_thread(_prepare, desk, text, run_id, model_id)
+        known, examined = await asyncio.to_thread(_prepare, desk, text, run_id, model_id)
 
     def work(tx: Transaction) -> Json:
+        source = known or resolve_source(tx, text, run_id=run_id, model_id=model_id)
         made = clients.create_version(
             tx,
             name,
@@ -52,12 +57,14 @@ async def create(call: Call, desk: Desk) -> Write:
 def _prepare(desk: Desk, text: str, run_id: str | None, model_id: str | None) -> tuple[Source, Examined]:
     with desk.store.read() as tx:
         source = resolve_source(tx, text, run_id=run_id, model_id=model_id)
-    if source.copied is not None:
-        return source, Examined()
+    return source, Examined() if source.copied is not None else _examine(desk, source.location)
+
+
+def _examine(desk: Desk, location: str) -> Examined:
     try:
-        return source, examine(desk.blobs, source.location)
+        return examine(desk.blobs, location)
     except InvalidInput as error:
-        return source, Examined(signature={"declared": {"problem": error.message}})
+        return Examined(signature={"declared": {"problem": error.message}})
 
 
 def get(call: Call, _desk: Desk) -> Read:
