@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from homeostat.core.errors import InvalidInput, Unreachable
 
 if TYPE_CHECKING:
-    from homeostat.storage.sql.store import SqlTransaction
+    from homeostat.storage.sql.transaction import SqlTransaction
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,8 @@ from starlette.responses import Response
 
 from homeostat.core.errors import HomeostatError
 from homeostat.web.mlflow_api.call import Call
-from homeostat.web.mlflow_api.endpoint import Desk, Endpoint, Read, Reply, Work, Write, discover
+from homeostat.web.mlflow_api.discovery import discover
+from homeostat.web.mlflow_api.endpoint import Desk, Endpoint, Read, Reply, Work, Write
 from homeostat.web.mlflow_api.errors import WireError, invalid, told
 
 log = logging.getLogger(__name__)

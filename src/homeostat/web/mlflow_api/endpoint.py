@@ -12,8 +12,6 @@ A handler gets the Call and the Desk and returns
 So handlers check everything that needs no database first, on the loop, in microseconds. An `async def` handler is awaited (streams).
 """
 
-import importlib
-import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -93,14 +91,3 @@ class Endpoint:
         return tuple(
             f"/{root}/{version}/{middle}{self.path}" for root in ("api", "ajax-api") for version in ("2.0", "3.0")
         )
-
-
-def discover() -> list[Endpoint]:
-    """Return the endpoints of every file in `endpoints/`."""
-    from homeostat.web.mlflow_api import endpoints
-
-    return [
-        endpoint
-        for module in sorted(pkgutil.iter_modules(endpoints.__path__), key=lambda found: found.name)
-        for endpoint in importlib.import_module(f"{endpoints.__name__}.{module.name}").ENDPOINTS
-    ]
