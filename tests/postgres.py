@@ -75,10 +75,12 @@ def _runnable(package: Path, folder: Path, user: pwd.struct_passwd | None) -> Pa
         _call(user, folder, installed / "bin" / "postgres", "--version")
     except OSError:
         copy = folder / "install"
-        shutil.copytree(installed, copy)
+        libraries = package.parent / f"{package.name}.libs"  # the binaries look for it beside the package
+        for source in (installed, *([libraries] if libraries.is_dir() else [])):
+            shutil.copytree(source, copy / source.relative_to(package.parent))
         for path in (copy, *copy.rglob("*")):
             path.chmod(0o755)
-        return copy / "bin"
+        return copy / installed.relative_to(package.parent) / "bin"
     return installed / "bin"
 
 

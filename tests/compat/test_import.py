@@ -165,12 +165,20 @@ def test_a_run_that_went_on_is_brought_up_to_date(tmp_path, ours):
         assert tx.runs.get(run.info.run_id).status == "FINISHED"
 
 
-def test_traces_come_over_with_spans_and_assessments(tmp_path, ours):
-    uri = f"sqlite:///{tmp_path}/m.db"
-    trace_id = trace(uri)
-    wanted = mlflow.get_trace(trace_id)
+@pytest.mark.parametrize("kind", ["database", "server"])
+def test_traces_come_over_with_spans_and_assessments(tmp_path, ours, kind):
     store, blobs = ours
-    tally = bring(tmp_path / "m.db", ours)
+    if kind == "database":
+        trace_id = trace(f"sqlite:///{tmp_path}/m.db")
+        wanted = mlflow.get_trace(trace_id)
+        tally = bring(tmp_path / "m.db", ours)
+    else:
+        theirs = open_store(f"sqlite:///{tmp_path}/theirs.db")
+        with open_door(store=theirs, blobs=LocalBlobs(tmp_path / "theirs"), clock=SystemClock()) as address:
+            trace_id = trace(address)
+            wanted = mlflow.get_trace(trace_id)
+            tally = bring(address, ours)
+        theirs.close()
     assert tally.agrees, tally.problems
     assert (tally.source["traces"], tally.source["spans"]) == (1, 2)
     with open_door(store=store, blobs=blobs, clock=SystemClock()) as address:

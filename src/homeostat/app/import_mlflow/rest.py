@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from homeostat.app.import_mlflow.rest_traces import spans_of, trace_of
 from homeostat.app.import_mlflow.source import model_id_in, time_of, time_or_none
 from homeostat.core.errors import InvalidInput, NotFound, Unreachable
 from homeostat.core.records import (
@@ -25,7 +26,8 @@ from homeostat.core.records import (
     RunDetail,
     RunStatus,
 )
-from homeostat.core.traces import Span, Trace
+from homeostat.core.traces import SPANS_TAG, Span, Trace
+from homeostat.track.traces import IN_STORE
 
 Json = dict[str, Any]
 _TIMEOUT_S = 60.0
@@ -38,7 +40,7 @@ _NOT_THERE = {"ENDPOINT_NOT_FOUND", "RESOURCE_DOES_NOT_EXIST", "NOT_FOUND"}
 
 
 class RestSource:
-    """MLFLOW_TRACKING_USERNAME and _PASSWORD, or _TOKEN, are sent where they are set, as MLflow's client does. Traces are not brought over."""
+    """MLFLOW_TRACKING_USERNAME and _PASSWORD, or _TOKEN, are sent where they are set, as MLflow's client does."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -137,8 +139,32 @@ class RestSource:
         found = self._ask("GET", "registered-models/get", name=model)["registered_model"]
         return {each["alias"]: int(each["version"]) for each in found.get("aliases", [])}
 
-    def traces(self, experiment_id: str) -> Iterator[tuple[Trace, list[Span]]]:  # noqa: ARG002 - see the class
-        return iter(())
+    def traces(self, experiment_id: str) -> Iterator[tuple[Trace, list[Span]]]:
+        """A trace whose spans are in a file comes without: the file is copied as it is."""
+        place = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment_id}}
+        token = ""
+        while True:
+            asked = {"locations": [place], "max_results": 200, **({"page_token": token} if token else {})}
+            try:
+                answer = self._json("POST", "/api/3.0/mlflow/traces/search", asked)
+            except NotFound:  # a server from before there were traces
+                return
+            infos = answer.get("traces", [])
+            inside = [each["trace_id"] for each in infos if each.get("tags", {}).get(SPANS_TAG) == IN_STORE]
+            spans = self._spans(inside)
+            for info in infos:
+                yield trace_of(info), spans_of(info["trace_id"], spans.get(info["trace_id"], []))
+            token = answer.get("next_page_token", "")
+            if not token:
+                return
+
+    def _spans(self, trace_ids: list[str]) -> dict[str, list[Json]]:
+        out: dict[str, list[Json]] = {}
+        for start in range(0, len(trace_ids), 50):
+            part = {"trace_ids": trace_ids[start : start + 50]}
+            for each in self._json("GET", "/api/3.0/mlflow/traces/batchGet", part).get("traces", []):
+                out[each["trace_info"]["trace_id"]] = each.get("spans", [])
+        return out
 
     def files(self, uri: str) -> list[tuple[str, int]]:
         parts = urlsplit(uri)
