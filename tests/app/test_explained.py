@@ -45,6 +45,7 @@ def test_taking_every_mark_away_says_the_same():
 def test_what_is_not_a_default_is_set():
     project = msgspec.structs.replace(
         PLAIN,
+        data=msgspec.structs.replace(PLAIN.data, time="at"),
         train=TrainSettings(window=Duration(days=90), params={"max_iter": 20, "names": ["a: b", "# c"]}),
         gate=GateSettings(metrics={"roc_auc": Bound(min=0.7)}),
         retrain=RetrainSettings(rollout=Rollout(canary=[CanaryStep(percent=5.0, time=Duration(hours=1))])),

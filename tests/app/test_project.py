@@ -57,6 +57,12 @@ def test_a_good_file_decodes_with_durations_as_people_write_them():
             None,
         ),
         ("serve:\n", "train: {memory: lots}\nserve:\n", 10, "'lots' is not a size", "4GB"),
+        ("port: 8700", "port: 99999", 11, "serve.port:", "a whole number of at most 65535"),
+        ("port: 8700", "port: 8700\n  control_port: 8700", 12, "serve.control_port: 8700 is serve.port too", "own"),
+        ("  time: day\n  label_delay: 7d\n", "train: {window: 7d}\n", 6, "needs a time column", "train.max_rows"),
+        ("serve:\n", "gate: {metrics: {r2: {min: 0.9, max: 0.1}}}\nserve:\n", 10, "0.9 is above max 0.1", "correct"),
+        ("model: sales", "model: my sales", 1, "model: not a name", "letters, digits"),
+        ("  port: 8700", "\tport: 8700", 11, "not valid YAML", "indented by spaces"),
     ],
 )
 def test_mistakes_are_named_by_file_line_path_and_remedy(old, new, line, says, remedy):
@@ -76,6 +82,14 @@ def test_the_file_is_found_in_a_folder_above(tmp_path):
     with pytest.raises(NotFound, match=r"no homeostat\.yaml") as caught:
         find(tmp_path.parent)
     assert "homeostat init" in caught.value.hint
+
+
+def test_a_folder_stands_for_the_file_in_it(tmp_path):
+    (tmp_path / "homeostat.yaml").write_text(GOOD)
+    assert load(tmp_path).root == tmp_path.resolve()
+    with pytest.raises(InvalidProject, match="cannot read") as caught:
+        load(tmp_path / "other.yaml")
+    assert "homeostat.yaml" in caught.value.hint
 
 
 def test_the_schema_names_every_key_and_is_json():

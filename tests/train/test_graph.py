@@ -60,6 +60,12 @@ def test_an_older_result_is_still_a_hit():
     assert _result([ROWS], {"rows": second + first}) == {"rows": (True, "nothing changed")}
 
 
+def test_a_miss_tells_what_differs_from_the_nearest_that_is_known():
+    refit = replace(ROWS, data={"flights": "all of them", "weather": "all of it"})
+    known = {"rows": [*_known([refit])["rows"], *_known([ROWS])["rows"]]}
+    assert _result([replace(ROWS, code="c9")], known)["rows"] == (False, "code changed")
+
+
 def test_long_values_are_shortened_in_reasons():
     reason = _result([replace(ROWS, params={"window": "x" * 500})], _known())["rows"][1]
     assert len(reason) < 120

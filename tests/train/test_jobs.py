@@ -163,3 +163,12 @@ def test_secrets_show_neither_in_the_log_nor_in_the_error_nor_in_what_is_logged(
     told = raised.value.message + raised.value.hint + (tmp_path / "work" / "train.log").read_text()
     assert "ValueError: [redacted]" in raised.value.message
     assert not [secret for secret in ("hunter22", "swordfish", "AKIAIOSFODNN7EXAMPLE") if secret in told]
+
+
+def test_the_output_that_an_error_shows_has_the_users_frames_or_nothing(train):
+    with pytest.raises(JobFailed) as ours:
+        train("def train(data):\n    return None\n")
+    assert ours.value.hint == "end the function with `return model`"
+    with pytest.raises(JobFailed) as theirs:
+        train("def train(data):\n    return 1 / 0\n")
+    assert "model.py" in theirs.value.hint.partition("the last lines of its output:")[2]

@@ -1,5 +1,6 @@
 """Whether a project and its data fit together."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from homeostat.app.project import FILE, Place
@@ -7,10 +8,11 @@ from homeostat.core.errors import InvalidInput, near
 
 
 def check_project(place: Place) -> dict[str, Any]:
-    """Return what was checked; raise InvalidInput naming the key in homeostat.yaml whose column, function or check is not there."""
+    """Return what was checked; raise InvalidInput naming the key in homeostat.yaml whose column, metric, method or check is not there."""
     from homeostat.data.sources import read
     from homeostat.gate.checks import CHECKS
-    from homeostat.track.metrics import metric
+    from homeostat.track.metrics import METRICS
+    from homeostat.watch.methods import METHODS
 
     project = place.project
     data, watch, gate = project.data, project.watch, project.gate
@@ -31,9 +33,17 @@ def check_project(place: Place) -> dict[str, Any]:
                 raise InvalidInput(
                     f"{FILE}: {key}: {data.source} has no column '{name}'", hint=near(name, frame.columns)
                 )
-    for name in [*gate.metrics, *(one for one in (watch.metric, gate.champion.metric, gate.slices.metric) if one)]:
-        metric(name)
-    for name in gate.skip:
-        if name not in CHECKS:
-            raise InvalidInput(f"{FILE}: gate.skip: there is no check '{name}'", hint=near(name, CHECKS))
+    fitting = [name for name, one in METRICS.items() if project.task in one.tasks]
+    known: dict[str, tuple[str, Iterable[str], Iterable[str | None]]] = {
+        "gate.metrics": (f"metric of a {project.task.value} task", fitting, gate.metrics),
+        "gate.champion.metric": (f"metric of a {project.task.value} task", fitting, [gate.champion.metric]),
+        "gate.slices.metric": (f"metric of a {project.task.value} task", fitting, [gate.slices.metric]),
+        "watch.metric": (f"metric of a {project.task.value} task", fitting, [watch.metric]),
+        "gate.skip": ("check", CHECKS, gate.skip),
+        "watch.drift.methods": ("drift method", METHODS, watch.drift.methods or []),
+        "watch.drift.thresholds": ("drift method", METHODS, watch.drift.thresholds),
+    }
+    for key, (what, there, wanted) in known.items():
+        for unknown in (one for one in wanted if one is not None and one not in there):
+            raise InvalidInput(f"{FILE}: {key}: there is no {what} '{unknown}'", hint=near(unknown, there))
     return {"file": FILE, "source": data.source, "rows": frame.height, "columns": frame.width, "model": project.model}

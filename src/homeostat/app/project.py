@@ -23,6 +23,10 @@ _WORDS = {
     "object": "keys and values: {a: 1}",
     "null": "null",
 }
+_LIMITS = {"<=": "of at most", ">=": "of at least", "<": "below", ">": "above"}
+
+# where in the file, what is wrong, what to do
+Problem = tuple[tuple[str, ...], str, str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +54,14 @@ def find(start: Path, *, file: str = FILE) -> Path:
 
 def load(path: Path) -> Place:
     """Return the project that the file describes; raise InvalidProject naming file, line, path and remedy."""
+    if path.is_dir():
+        path = find(path.resolve())
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidProject(f"cannot read {path}: {error}") from error
+        raise InvalidProject(
+            f"cannot read {path}: {error}", hint=f"name a {FILE} in UTF-8, or the folder that has one"
+        ) from error
     return Place(project=parse(text, name=str(path)), root=path.resolve().parent)
 
 
@@ -70,7 +78,10 @@ def parse(text: str, *, name: str = FILE) -> Project:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""
-        raise InvalidProject(f"{name}{line}: not valid YAML: {getattr(error, 'problem', error)}") from error
+        raise InvalidProject(
+            f"{name}{line}: not valid YAML: {getattr(error, 'problem', error)}",
+            hint="lines are indented by spaces, a key ends with a colon and a space, and brackets and quotes come in pairs",
+        ) from error
     if not isinstance(content, dict):
         raise InvalidProject(
             f"{name}:1: the file must be a mapping with model, task and data",
@@ -115,25 +126,17 @@ def _decode(kind: type, value: Any) -> Any:
     raise NotImplementedError(kind)
 
 
-def _impossible(project: Project) -> Iterator[tuple[tuple[str, ...], str, str | None]]:
-    """Yield (path, what is impossible, remedy) of values that are each well-formed but cannot be together."""
-    data, watch = project.data, project.watch
-    try:
-        size_bytes(project.training.memory)
-    except HomeostatError as error:
-        yield ("train", "memory"), error.message, error.hint
-    try:
-        size_bytes(project.serve.max_body)
-    except HomeostatError as error:
-        yield ("serve", "max_body"), error.message, error.hint
-    if data.time == data.target:
-        yield ("data", "time"), f"'{data.target}' is the target and cannot be the time column too", None
-    if data.target in (*data.key, *data.exclude):
-        yield ("data", "target"), f"'{data.target}' is listed as key or excluded column too", "take it off that list"
-    if watch.window is not None and watch.window_rows is not None:
-        yield ("watch", "window_rows"), "window and window_rows cannot both be set", "keep one of them"
-    if watch.window is not None and not watch.window:
-        yield ("watch", "window"), "a window of no length", "write how long it is: 1d, 7d"
+def _impossible(project: Project) -> Iterator[Problem]:
+    """Yield what is impossible in values that are each well-formed but cannot be, or not together."""
+    yield from _impossible_sizes(project)
+    yield from _impossible_columns(project)
+    yield from _impossible_windows(project)
+    for metric, bound in project.gate.metrics.items():
+        if bound.min is not None and bound.max is not None and bound.min > bound.max:
+            told = f"min {bound.min:g} is above max {bound.max:g}"
+            yield ("gate", "metrics", metric), told, "no model could pass: correct one of them"
+    if project.serve.port and project.serve.port == project.serve.control_port:
+        yield ("serve", "control_port"), f"{project.serve.port} is serve.port too", "give each a port of its own"
     schedule = project.retrain.triggers.schedule
     if schedule is not None:
         from croniter import croniter
@@ -147,6 +150,32 @@ def _impossible(project: Project) -> Iterator[tuple[tuple[str, ...], str, str | 
     steps = [step.percent for step in project.retrain.rollout.canary]
     if steps != sorted(steps):
         yield ("retrain", "rollout", "canary"), f"percentages must grow from step to step, got {steps}", None
+
+
+def _impossible_sizes(project: Project) -> Iterator[Problem]:
+    for path, text in ((("train", "memory"), project.training.memory), (("serve", "max_body"), project.serve.max_body)):
+        try:
+            size_bytes(text)
+        except HomeostatError as error:
+            yield path, error.message, error.hint
+
+
+def _impossible_columns(project: Project) -> Iterator[Problem]:
+    data = project.data
+    if data.time == data.target:
+        yield ("data", "time"), f"'{data.target}' is the target and cannot be the time column too", None
+    if data.target in (*data.key, *data.exclude):
+        yield ("data", "target"), f"'{data.target}' is listed as key or excluded column too", "take it off that list"
+
+
+def _impossible_windows(project: Project) -> Iterator[Problem]:
+    watch = project.watch
+    if project.training.window is not None and project.data.time is None:
+        yield ("train", "window"), "a window of time needs a time column", "set data.time, or train.max_rows instead"
+    if watch.window is not None and watch.window_rows is not None:
+        yield ("watch", "window_rows"), "window and window_rows cannot both be set", "keep one of them"
+    if watch.window is not None and not watch.window:
+        yield ("watch", "window"), "a window of no length", "write how long it is: 1d, 7d"
 
 
 def _explained(message: str, tree: Any, name: str) -> InvalidProject:
@@ -169,7 +198,11 @@ def _explained(message: str, tree: Any, name: str) -> InvalidProject:
     expected = re.search(r"Expected `([^`]+)`", text)
     if expected:
         words = [_WORDS[kind] for kind in expected.group(1).split(" | ") if kind in _WORDS]
-        hint = f"write {' or '.join(words)}" if words else None
+        limit = re.search(r"(<=|>=|<|>) (\S+)$", text)
+        bound = f" {_LIMITS[limit.group(1)]} {limit.group(2)}" if limit else ""
+        hint = f"write {' or '.join(words)}{bound}" if words else None
+    if "matching regex" in text:
+        text, hint = "not a name", "letters, digits, - and _, at most 100, a letter first"
     dotted = ".".join(part for part in path if part != "...")
     hint = hint or "`homeostat project schema` tells what each key takes"
     return InvalidProject(f"{name}:{_line(tree, path)}: {dotted + ': ' if dotted else ''}{text}", hint=hint)

@@ -135,9 +135,7 @@ def as_html(result: BacktestResult) -> str:
     names = metric_names(result)
     return PAGE.substitute(
         title=escape(f"Backtest of {result.model}"),
-        about=escape(
-            f"Target {result.target} ({result.task}); {_replayed(result)}. Labels known after {result.label_delay}."
-        ),
+        about=escape(f"Target {result.target} ({result.task}); {_replayed(result)}. {_known(result)}"),
         sentences="".join(f"<p>{escape(sentence)}</p>\n" for sentence in sentences(result)),
         table=_html_table(result),
         charts="\n".join(_html_chart(result, name) for name in names[:_CHARTS]),
@@ -154,7 +152,7 @@ def _html_table(result: BacktestResult) -> str:
     body = []
     for index, (one, cells) in enumerate(zip(result.policies, rows(result), strict=True)):
         bold = best.get(one.policy, set())
-        first = f"<td>{swatch(index)}{escape(cells[0])}<small>{escape(one.description)}</small></td>"
+        first = f'<td class="name">{swatch(index)}{escape(cells[0])}<small>{escape(one.description)}</small></td>'
         rest = "".join(
             f'<td class="number{" best" if k in bold else ""}">{escape(cell)}</td>'
             for k, cell in enumerate(cells[1:], start=1)
@@ -171,7 +169,7 @@ def _html_chart(result: BacktestResult, name: str) -> str:
     legend = " &nbsp; ".join(f"{swatch(k)}{escape(one.policy)}" for k, one in enumerate(result.policies))
     return (
         f'<h2>{escape(_spaced(name))} <span class="note">{sense}</span></h2>\n<p class="note">{legend} &nbsp; '
-        f"below: triangle an alert, dot a retraining, ring a challenger that was not promoted</p>\n{drawing}"
+        f'below: triangle an alert, dot a retraining, ring a challenger that was not promoted</p>\n<div class="chart">{drawing}</div>'
     )
 
 
@@ -183,7 +181,7 @@ def _html_turns(result: BacktestResult) -> str:
         lines = "".join(f"<tr>{_html_turn(turn, result)}</tr>" for turn in acted)
         is_open = " open" if one.policy not in ("never", "always") else ""
         parts.append(
-            f"<details{is_open}><summary>{escape(one.policy)}: {_times(len(acted), 'training')}</summary>"
+            f"<details{is_open}><summary>{escape(one.policy)}: {_times(len(acted), 'cycle')}</summary>"
             f'<div class="wide"><table><tbody>{lines}</tbody></table></div></details>'
         )
     return "\n".join(parts)
@@ -238,6 +236,10 @@ def _replayed(result: BacktestResult) -> str:
     return (
         f"{result.replayed_rows:,} rows{span} replayed in {steps} steps after {result.history_rows:,} rows of history"
     )
+
+
+def _known(result: BacktestResult) -> str:
+    return "Labels known at once." if result.label_delay == "0s" else f"Labels known after {result.label_delay}."
 
 
 def _when(at: str, result: BacktestResult) -> str:

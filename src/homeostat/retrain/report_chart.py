@@ -105,8 +105,11 @@ def _time_ticks(result: BacktestResult, *, most: int = 12) -> list[tuple[float, 
     months = [month for month in _months(start, end) if start <= month <= end]
     if len(months) >= 3:
         thin = max(1, math.ceil(len(months) / most))
+        shown = months[::thin]
+        years = [0, *(month.year for month in shown)]  # each year is named where it begins, and at the start
         return [
-            (month.timestamp(), f"{month:%b %Y}" if month.month == 1 else f"{month:%b}") for month in months[::thin]
+            (month.timestamp(), f"{month:%b %Y}" if month.year != year else f"{month:%b}")
+            for month, year in zip(shown, years, strict=False)
         ]
     form = "%d %b" if end - start > timedelta(days=3) else "%d %b %H:%M"
     thin = max(1, math.ceil(len(steps) / 8))

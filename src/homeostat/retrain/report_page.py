@@ -21,9 +21,11 @@ h1 { font-size: 1.45rem; margin-bottom: .2rem; } h2 { font-size: 1.1rem; margin:
 table { border-collapse: collapse; width: 100%; font-size: .93em; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid var(--line); }
 thead th { color: var(--quiet); font-weight: 500; white-space: nowrap; }
+td.name { min-width: 9rem; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 td.words { overflow-wrap: anywhere; min-width: 18rem; } td small { display: block; color: var(--quiet); }
 .best { font-weight: 700; } .alarm { color: var(--bad); font-weight: 600; }
+.chart { overflow-x: auto; } .chart svg { min-width: 40rem; }
 svg { width: 100%; height: auto; } .swatch { width: 30px; height: 10px; vertical-align: middle; margin-right: .3rem; }
 .grid { stroke: var(--line); } .tick { fill: var(--quiet); font: 11px system-ui, sans-serif; }
 .line { fill: none; stroke-width: 2; stroke-linejoin: round; } .alert { fill: var(--bad); }

@@ -22,7 +22,7 @@ from homeostat.train.fit import fit_logged
 from homeostat.train.package import predict, read_package, write_package
 from homeostat.train.recorded import settings_from_json
 from homeostat.train.signature import as_the_model_says, from_json
-from homeostat.train.traces import told
+from homeostat.train.traces import blame, told
 
 Json = dict[str, Any]
 _TRIAL_ROWS = 20
@@ -73,7 +73,10 @@ def main(spec_file: str) -> None:
         said: Json = {"ok": _TASKS[spec["task"]](spec)}
     except HomeostatError as error:
         said = {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
-        _show(error)
+        if blame(
+            error.__cause__ or error, Path(spec["root"])
+        ):  # else the message says it all: our own frames are noise
+            _show(error)
     except BaseException as error:  # noqa: BLE001 - border: the job runs the user's code
         said = {"error": {"code": "raised", "message": told(error, Path(spec["root"])), "hint": None}}
         _show(error)

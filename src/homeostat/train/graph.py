@@ -73,7 +73,7 @@ def digest(value: Any) -> str:
 def plan(steps: Sequence[Step], known: Mapping[str, Sequence[Recipe]]) -> list[Planned]:
     """Return the steps in an order in which each follows its inputs, with hit or miss and the reason.
 
-    `known` maps a step to the recipes whose results are kept, newest first: the reason of a miss tells what differs from the newest.
+    `known` maps a step to the recipes whose results are kept, newest first: the reason of a miss tells what differs from the nearest of them.
     Raises InvalidInput for a name that stands twice, an input that is no step, or a circle.
     """
     done: dict[str, Planned] = {}
@@ -118,15 +118,18 @@ def _ordered(steps: Sequence[Step]) -> list[Step]:
 def _why(recipe: Recipe, kept: Sequence[Recipe]) -> str:
     if not kept:
         return "never run before"
-    before = kept[0]
-    reasons = [
+    nearest = min(kept, key=lambda before: len(_differences(before, recipe)))
+    return "; ".join(_differences(nearest, recipe))
+
+
+def _differences(before: Recipe, recipe: Recipe) -> list[str]:
+    return [
         *_changes("params", before.params, recipe.params),
         *_changes("data", before.data, recipe.data, shown=False),
         *_changes("input", before.inputs, recipe.inputs, shown=False),
         *(["code changed"] if before.code != recipe.code else []),
         *(["environment changed"] if before.environment != recipe.environment else []),
     ]
-    return "; ".join(reasons)
 
 
 def _changes(what: str, before: Json, now: Json, *, shown: bool = True) -> Iterable[str]:

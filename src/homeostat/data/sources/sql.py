@@ -28,7 +28,8 @@ def read(ask: Ask) -> pl.DataFrame:
         engine = create_engine(url)
     except ModuleNotFoundError as error:
         raise InvalidInput(
-            f"the driver for '{shown}' is not installed: no module '{error.name}'", hint=f"pip install {error.name}"
+            f"the driver for '{shown}' is not installed: no module '{error.name}'",
+            hint=f"install the package that brings '{error.name}', or name a driver that is there: dialect+driver://...",
         ) from error
     except SQLAlchemyError as error:
         raise InvalidInput(
@@ -58,7 +59,10 @@ def read(ask: Ask) -> pl.DataFrame:
 
 def _only_select(query: str | None) -> str:
     if query is None or not query.strip():
-        raise InvalidInput("a database needs a query", hint="add `query: select ... from ...` under `data`")
+        raise InvalidInput(
+            "a database needs a query",
+            hint="add `query: select ... from ...` under `data`; `homeostat init` takes it as --query",
+        )
     bare = _TEXTS.sub("''", _COMMENTS.sub(" ", query)).strip().rstrip(";").strip()
     if not re.match(r"(select|with|values)\b", bare, re.IGNORECASE):
         raise InvalidInput("the query is not a select", hint="data are only read: start it with SELECT or WITH")
