@@ -93,7 +93,9 @@ class GroupWriter:
 def told(error: BaseException) -> BaseException:
     """Return what to say instead of a database's error about a value, SQLAlchemy's or the driver's own; other errors as they are."""
     cause = getattr(error, "orig", None) or error
-    is_about_value = isinstance(error, OverflowError) or any(kind.__name__ == "DataError" for kind in type(error).__mro__)
+    is_about_value = isinstance(error, OverflowError) or any(
+        kind.__name__ == "DataError" for kind in type(error).__mro__
+    )
     if not is_about_value:
         return error
     found = InvalidInput(
