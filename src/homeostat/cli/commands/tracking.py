@@ -12,7 +12,8 @@ def COMMAND(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="The port to listen on.")] = 5000,
     database: Annotated[
-        str | None, typer.Option(help="sqlite:///file.db or postgresql+psycopg://...; default: .homeostat/homeostat.db.")
+        str | None,
+        typer.Option(help="sqlite:///file.db or postgresql+psycopg://...; default: .homeostat/homeostat.db."),
     ] = None,
     artifacts: Annotated[str | None, typer.Option(help="Where files are kept; default: .homeostat/blobs.")] = None,
 ) -> None:
