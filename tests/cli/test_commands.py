@@ -360,3 +360,15 @@ def test_a_true_process_prints_results_to_stdout_and_the_rest_to_stderr(shell):
     assert said.returncode == 3
     assert said.stdout == ""
     assert said.stderr.startswith("error: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [("HOMEOSTAT_LOG", "loud", "names no level: 'LOUD'"), ("HOMEOSTAT_DATABASE", "my.db", "is no database URL")],
+)
+def test_wrong_environment_variables_are_named(shell, monkeypatch, name, value, says):
+    shell.init()
+    monkeypatch.setenv(name, value)
+    said = shell("status")
+    assert said.status == 2
+    assert f"{name} {says}" in said.err

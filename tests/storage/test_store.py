@@ -134,8 +134,8 @@ def test_a_full_disk_is_told_and_the_next_write_goes_through(tmp_path):
     store = open_store(f"sqlite:///{tmp_path / 'x.db'}")
 
     def most_pages(n):
-        with store.engine.connect() as connection:
-            connection.exec_driver_sql(f"PRAGMA max_page_count = {n}")
+        with store.write() as tx:  # the limit is the connection's, and the writer keeps its own
+            tx._connection.exec_driver_sql(f"PRAGMA max_page_count = {n}")
 
     most_pages(1)  # at least what there is
     with pytest.raises(Unreachable, match="full"), store.write() as tx:  # noqa: PT012 - the second fails, the first must go with it

@@ -43,6 +43,8 @@ class ModelStatus:
         if self.window is not None:
             told = self.window.body.get("verdict", {}).get("summary", self.window.state)
             parts.append(f"last window (to {self.window.window_end:%Y-%m-%d}): {told}")
+        elif self.champion is not None:
+            parts.append("no window has been judged yet")
         if self.cycle is not None and self.cycle.state.is_over:
             because = self.cycle.outcome.get("because", self.cycle.because)
             parts.append(f"last cycle {self.cycle.state.value.replace('_', ' ')}: {because}")

@@ -90,7 +90,13 @@ def open_blobs(where: str, *, cache: Path) -> BlobStore:
 
 def database_url(place: "Place") -> str:
     """Return where the metadata are kept: HOMEOSTAT_DATABASE, else a SQLite file in the project's state folder."""
-    return os.environ.get(DATABASE_VARIABLE) or f"sqlite:///{place.state / 'homeostat.db'}"
+    named = os.environ.get(DATABASE_VARIABLE)
+    if named and "://" not in named:
+        raise InvalidInput(
+            f"{DATABASE_VARIABLE} is no database URL",  # its value may hold a password
+            hint="write sqlite:////folder/file.db or postgresql+psycopg://user@host/name, or leave it unset",
+        )
+    return named or f"sqlite:///{place.state / 'homeostat.db'}"
 
 
 def workflow_database_url(place: "Place") -> str:

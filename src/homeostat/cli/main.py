@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Sequence
 from typing import Any
 
-from homeostat.core.errors import HomeostatError
+from homeostat.core.errors import HomeostatError, InvalidInput
 
 _INTERRUPTED = 130
 _BUG = 70
@@ -31,10 +31,8 @@ def run(arguments: list[str]) -> int:
 
         output.show({"version": __version__}, f"homeostat {__version__}")
         return 0
-    logging.basicConfig(
-        level=os.environ.get("HOMEOSTAT_LOG", "WARNING").upper(), format="%(levelname)s %(name)s %(message)s"
-    )
     try:
+        logging.basicConfig(level=_level(), format="%(levelname)s %(name)s %(message)s")
         return _dispatch(arguments)
     except HomeostatError as error:
         return output.fail(error)
@@ -51,12 +49,19 @@ def run(arguments: list[str]) -> int:
         )
 
 
+def _level() -> str:
+    named = os.environ.get("HOMEOSTAT_LOG", "WARNING").upper()
+    known = logging.getLevelNamesMapping()
+    if named not in known:
+        raise InvalidInput(f"HOMEOSTAT_LOG names no level: '{named}'", hint="debug, info, warning or error")
+    return named
+
+
 def _dispatch(arguments: list[str]) -> int:
     import typer
 
     from homeostat.cli import output
     from homeostat.cli.commands import application
-    from homeostat.core.errors import InvalidInput
 
     # typer carries a click of its own from 0.16 on, so its errors are found through what typer exports
     usage_error: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")

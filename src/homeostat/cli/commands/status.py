@@ -17,7 +17,10 @@ def COMMAND() -> None:
     words = [f"{coloured(SHAPES[m.state], m.state)} {m.sentence}" for m in found]
     heads = ["model", "state", "champion", "canary", "shadow", "data", "quarantined", "workers"]
     show({"models": [as_json(one) for one in found]}, "\n".join([*words, "", table(heads, rows)]))
-    if all(one.champion is None for one in found):
+    asking = [m.cycle.cycle_id for m in found if m.cycle and not m.cycle.state.is_over and m.cycle.stage == "approval"]
+    if asking:
+        next_step(f"homeostat cycles approve {asking[0][:12]} --by NAME   (or: refuse)")
+    elif all(one.champion is None for one in found):
         next_step("homeostat train")
     elif not any(one.workers for one in found):
         next_step("homeostat up")
