@@ -73,7 +73,9 @@ class GroupWriter:
         for (_, done), (result, problem) in zip(batch, outcomes, strict=True):
             try:
                 done(result, problem)
-            except Exception:
+            except (
+                Exception
+            ):  # the border of the writer's thread: one caller's failure must not leave the others unanswered
                 log.exception("writer.done_failed")
 
     def _alone(self, tx: "SqlTransaction", change: Callable[[Any], Any]) -> tuple[Any, BaseException | None]:
