@@ -12,6 +12,7 @@ A handler gets the Call and the Desk and returns
 So handlers check everything that needs no database first, on the loop, in microseconds. An `async def` handler is awaited (streams).
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -74,6 +75,8 @@ class Endpoint:
     One that starts with `mlflow-artifacts/` is relative to `/api/2.0/`, ...; one that starts with `/` is absolute. `{name}` matches one
     segment, `{name:path}` the rest. Method `*` matches all. With `streams`, the body is not read: the handler takes it from
     `call.receive`. A body above `body_limit` bytes is refused.
+
+    For the API's description: `takes` and `answers` are media types, `examples` values of fields for which not any will do.
     """
 
     method: str
@@ -81,6 +84,14 @@ class Endpoint:
     handler: Callable[[Call, Desk], Any]
     streams: bool = False
     body_limit: int = field(default=MOST_BODY_BYTES)
+    takes: tuple[str, ...] = ("application/json",)
+    answers: str = "application/json"
+    examples: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names in the path."""
+        return tuple(re.findall(r"\{(\w+)", self.path))
 
     @property
     def paths(self) -> tuple[str, ...]:

@@ -16,6 +16,8 @@ from homeostat.web.mlflow_api.errors import does_not_exist, invalid
 from homeostat.web.mlflow_api.streams import give_out, take_in
 
 Json = dict[str, Any]
+_FILE = "*/*"
+_PART = {"part_number": 1, "etag": '"01234567-1-8"'}
 _EMPTY = Reply(b"", headers=((b"content-type", b"application/json"),))
 
 
@@ -171,16 +173,16 @@ def _listing(blobs: BlobStore, blob: str, *, below: str) -> Json:
 
 ENDPOINTS = (
     Endpoint("GET", "mlflow-artifacts/artifacts", list_),
-    Endpoint("GET", "mlflow-artifacts/artifacts/{path:path}", get),
+    Endpoint("GET", "mlflow-artifacts/artifacts/{path:path}", get, answers=_FILE),
     Endpoint("PUT", "mlflow-artifacts/artifacts/{path:path}", put, streams=True),
     Endpoint("DELETE", "mlflow-artifacts/artifacts/{path:path}", delete),
     Endpoint("POST", "mlflow-artifacts/mpu/create/{path:path}", create_multipart),
     Endpoint("PUT", "mlflow-artifacts/mpu/part/{upload_id}/{number}", put_part, streams=True),
-    Endpoint("POST", "mlflow-artifacts/mpu/complete/{path:path}", complete_multipart),
+    Endpoint("POST", "mlflow-artifacts/mpu/complete/{path:path}", complete_multipart, examples={"parts": [_PART]}),
     Endpoint("POST", "mlflow-artifacts/mpu/abort/{path:path}", abort_multipart),
     Endpoint("GET", "artifacts/list", list_of_run),
     Endpoint("GET", "logged-models/{model_id}/artifacts/directories", list_of_logged_model),
-    Endpoint("GET", "logged-models/{model_id}/artifacts/files", get_of_logged_model),
-    Endpoint("GET", "/get-artifact", get_of_run),
-    Endpoint("GET", "/model-versions/get-artifact", get_of_version),
+    Endpoint("GET", "logged-models/{model_id}/artifacts/files", get_of_logged_model, answers=_FILE),
+    Endpoint("GET", "/get-artifact", get_of_run, answers=_FILE),
+    Endpoint("GET", "/model-versions/get-artifact", get_of_version, answers=_FILE),
 )

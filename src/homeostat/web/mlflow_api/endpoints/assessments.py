@@ -11,7 +11,13 @@ from homeostat.web.mlflow_api.errors import invalid
 from homeostat.web.mlflow_api.tracing import read_assessment, read_value, texts, trace_id_of, write_assessment
 
 Json = dict[str, Any]
-_VALUES = ("feedback", "expectation", "issue")
+_EXAMPLE = {
+    "assessment_name": "is_right",
+    "source": {"source_type": "HUMAN", "source_id": "ann"},
+    "feedback": {"value": True},
+    "rationale": "It says what was asked.",
+    "metadata": {"round": "1"},
+}
 
 
 def create(call: Call, desk: Desk) -> Write:
@@ -79,8 +85,13 @@ def _mask(call: Call) -> list[str]:
 
 
 ENDPOINTS = (
-    Endpoint("POST", "traces/{trace_id}/assessments", create),
+    Endpoint("POST", "traces/{trace_id}/assessments", create, examples={"assessment": _EXAMPLE}),
     Endpoint("GET", "traces/{trace_id}/assessments/{assessment_id}", get),
-    Endpoint("PATCH", "traces/{trace_id}/assessments/{assessment_id}", change),
+    Endpoint(
+        "PATCH",
+        "traces/{trace_id}/assessments/{assessment_id}",
+        change,
+        examples={"assessment": _EXAMPLE, "update_mask": "feedback,rationale"},
+    ),
     Endpoint("DELETE", "traces/{trace_id}/assessments/{assessment_id}", remove),
 )

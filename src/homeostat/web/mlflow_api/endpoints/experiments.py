@@ -16,6 +16,7 @@ Json = dict[str, Any]
 _MOST_RESULTS = 50_000
 _MOST_EXPERIMENTS = 20
 _MOST_DATASETS = 1000
+_SEARCH = {"max_results": 100, "filter": "name LIKE 'churn%'", "order_by": ["last_update_time DESC"]}
 
 
 def create(call: Call, desk: Desk) -> Write:
@@ -121,12 +122,12 @@ ENDPOINTS = (
     Endpoint("POST", "experiments/create", create),
     Endpoint("GET", "experiments/get", get),
     Endpoint("GET", "experiments/get-by-name", get_by_name),
-    Endpoint("POST", "experiments/search", search),
-    Endpoint("GET", "experiments/search", search),
+    Endpoint("POST", "experiments/search", search, examples=_SEARCH),
+    Endpoint("GET", "experiments/search", search, examples=_SEARCH),
     Endpoint("POST", "experiments/update", update),
     Endpoint("POST", "experiments/delete", delete),
     Endpoint("POST", "experiments/restore", restore),
     Endpoint("POST", "experiments/set-experiment-tag", set_tag),
     Endpoint("POST", "experiments/delete-experiment-tag", delete_tag),
-    Endpoint("POST", "experiments/search-datasets", search_datasets),
+    Endpoint("POST", "experiments/search-datasets", search_datasets, examples={"experiment_ids": ["0"]}),
 )

@@ -11,6 +11,11 @@ from homeostat.web.mlflow_api.endpoint import Desk, Endpoint, Write
 from homeostat.web.mlflow_api.errors import invalid
 
 Json = dict[str, Any]
+_MODEL = {"model_id": "m-" + "0" * 32}
+_DATASET = {
+    "dataset": {"name": "rows", "digest": "0123abcd", "source_type": "local", "source": "rows.csv"},
+    "tags": [{"key": "mlflow.data.context", "value": "training"}],
+}
 
 
 def log_inputs(call: Call, _desk: Desk) -> Write:
@@ -78,6 +83,6 @@ def _dataset_input(item: Json, index: int) -> InputDataset:
 
 
 ENDPOINTS = (
-    Endpoint("POST", "runs/log-inputs", log_inputs),
-    Endpoint("POST", "runs/outputs", log_outputs),
+    Endpoint("POST", "runs/log-inputs", log_inputs, examples={"datasets": [_DATASET], "models": [_MODEL]}),
+    Endpoint("POST", "runs/outputs", log_outputs, examples={"models": [{**_MODEL, "step": 1}]}),
 )

@@ -17,6 +17,13 @@ from homeostat.web.mlflow_api.registry_wire import STATUS_WORDS, logged_model_js
 
 Json = dict[str, Any]
 MOST_RESULTS, USUAL_RESULTS = 1000, 100
+_PAIR = {"key": "depth", "value": "6"}
+_SEARCH = {
+    "experiment_ids": ["0"],
+    "filter": "metrics.rmse < 3",
+    "order_by": [{"field_name": "metrics.rmse", "ascending": True}],
+    "datasets": [{"dataset_name": "rows"}],
+}
 _STATUS = {word: status for status, word in STATUS_WORDS.items()}
 _NUMBERS = dict(enumerate((None, LoggedModelStatus.PENDING, LoggedModelStatus.READY, LoggedModelStatus.FAILED)))
 
@@ -145,13 +152,13 @@ def _order(found: Json) -> Order:
 
 
 ENDPOINTS = (
-    Endpoint("POST", "logged-models", create),
-    Endpoint("POST", "logged-models/search", search),
+    Endpoint("POST", "logged-models", create, examples={"params": [_PAIR], "tags": [_PAIR]}),
+    Endpoint("POST", "logged-models/search", search, examples=_SEARCH),
     Endpoint("GET", "logged-models/{model_id}", get),
-    Endpoint("PATCH", "logged-models/{model_id}", finalize),
+    Endpoint("PATCH", "logged-models/{model_id}", finalize, examples={"status": "LOGGED_MODEL_READY"}),
     Endpoint("DELETE", "logged-models/{model_id}", delete),
-    Endpoint("PATCH", "logged-models/{model_id}/tags", set_tags),
+    Endpoint("PATCH", "logged-models/{model_id}/tags", set_tags, examples={"tags": [_PAIR]}),
     Endpoint("DELETE", "logged-models/{model_id}/tags/{tag_key}", delete_tag),
-    Endpoint("POST", "logged-models/{model_id}/params", log_params),
+    Endpoint("POST", "logged-models/{model_id}/params", log_params, examples={"params": [_PAIR]}),
     Endpoint("POST", "runs/log-model", log_model),
 )

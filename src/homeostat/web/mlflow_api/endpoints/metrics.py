@@ -20,6 +20,11 @@ _MOST_RUNS = 100
 _INT64 = 2**63
 _MOST_SAMPLED = 2500
 _OF_MODELS = ("model_id", "dataset_name", "dataset_digest")
+_BATCH = {
+    "metrics": [{"key": "rmse", "value": 2.5, "timestamp": 1_700_000_000_000, "step": 1}],
+    "params": [{"key": "depth", "value": "6"}],
+    "tags": [{"key": "team", "value": "pricing"}],
+}
 
 
 def log_metric(call: Call, _desk: Desk) -> Write:
@@ -211,8 +216,8 @@ def history_bulk_interval(call: Call, _desk: Desk) -> Read:
 
 ENDPOINTS = (
     Endpoint("POST", "runs/log-metric", log_metric),
-    Endpoint("POST", "runs/log-batch", log_batch, body_limit=_MOST_BATCH_BYTES),
+    Endpoint("POST", "runs/log-batch", log_batch, body_limit=_MOST_BATCH_BYTES, examples=_BATCH),
     Endpoint("GET", "metrics/get-history", history),
-    Endpoint("GET", "metrics/get-history-bulk", history_bulk),
-    Endpoint("GET", "metrics/get-history-bulk-interval", history_bulk_interval),
+    Endpoint("GET", "metrics/get-history-bulk", history_bulk, examples={"run_id": ["0" * 32], "metric_key": "rmse"}),
+    Endpoint("GET", "metrics/get-history-bulk-interval", history_bulk_interval, examples={"run_ids": ["0" * 32]}),
 )

@@ -18,6 +18,8 @@ from homeostat.web.mlflow_api.registry_wire import version_json, version_with_al
 
 Json = dict[str, Any]
 MOST_RESULTS, USUAL_RESULTS = 200_000, 10_000
+_SOURCE = f"{SCHEME}/0/{'0' * 32}/artifacts/model"
+_TAG = {"key": "team", "value": "pricing"}
 
 
 async def create(call: Call, desk: Desk) -> Write:
@@ -138,12 +140,12 @@ def delete_tag(call: Call, desk: Desk) -> Write:
 
 
 ENDPOINTS = (
-    Endpoint("POST", "model-versions/create", create),
+    Endpoint("POST", "model-versions/create", create, examples={"source": _SOURCE, "tags": [_TAG]}),
     Endpoint("GET", "model-versions/get", get),
     Endpoint("PATCH", "model-versions/update", update),
-    Endpoint("POST", "model-versions/transition-stage", transition),
+    Endpoint("POST", "model-versions/transition-stage", transition, examples={"stage": "Staging"}),
     Endpoint("DELETE", "model-versions/delete", delete),
-    Endpoint("GET", "model-versions/search", search),
+    Endpoint("GET", "model-versions/search", search, examples={"filter": "name = 'churn'", "order_by": ["name ASC"]}),
     Endpoint("GET", "model-versions/get-download-uri", download_uri),
     Endpoint("POST", "model-versions/set-tag", set_tag),
     Endpoint("DELETE", "model-versions/delete-tag", delete_tag),

@@ -171,12 +171,14 @@ def project_model(desk: Desk) -> str | None:
 
 
 ENDPOINTS = (
-    Endpoint("POST", "registered-models/create", create),
+    Endpoint("POST", "registered-models/create", create, examples={"tags": [{"key": "team", "value": "pricing"}]}),
     Endpoint("GET", "registered-models/get", get),
     Endpoint("PATCH", "registered-models/update", update),
     Endpoint("POST", "registered-models/rename", rename),
     Endpoint("DELETE", "registered-models/delete", delete),
-    Endpoint("GET", "registered-models/search", search),
+    Endpoint(
+        "GET", "registered-models/search", search, examples={"filter": "name LIKE 'c%'", "order_by": ["name ASC"]}
+    ),
     Endpoint("POST", "registered-models/get-latest-versions", latest_versions),
     Endpoint("GET", "registered-models/get-latest-versions", latest_versions),
     Endpoint("POST", "registered-models/set-tag", set_tag),

@@ -19,6 +19,12 @@ Json = dict[str, Any]
 _STATUS = dict(enumerate(RunStatus, start=1)) | {status.value: status for status in RunStatus}
 _RESULTS, _MOST_RESULTS = 1000, 50_000
 _MOST_EXPERIMENTS = 10_000
+_SEARCH = {
+    "experiment_ids": ["0"],
+    "filter": "metrics.rmse < 3 and params.depth = '6'",
+    "order_by": ["metrics.rmse ASC"],
+    "run_view_type": "ACTIVE_ONLY",
+}
 
 
 def create(call: Call, desk: Desk) -> Write:
@@ -138,10 +144,10 @@ def _done(change: Callable[[Transaction], Any]) -> Write:
 
 
 ENDPOINTS = (
-    Endpoint("POST", "runs/create", create),
-    Endpoint("POST", "runs/update", update),
+    Endpoint("POST", "runs/create", create, examples={"tags": [{"key": "team", "value": "pricing"}]}),
+    Endpoint("POST", "runs/update", update, examples={"status": "FINISHED"}),
     Endpoint("GET", "runs/get", get),
-    Endpoint("POST", "runs/search", search),
+    Endpoint("POST", "runs/search", search, examples=_SEARCH),
     Endpoint("POST", "runs/delete", delete),
     Endpoint("POST", "runs/restore", restore),
     Endpoint("POST", "runs/set-tag", set_tag),

@@ -31,7 +31,7 @@ def server_info(_call: Call, _desk: Desk) -> dict[str, Any]:
 
 
 ENDPOINTS = (
-    Endpoint("GET", "/health", health),
-    Endpoint("GET", "/version", version),
+    Endpoint("GET", "/health", health, answers="text/plain"),
+    Endpoint("GET", "/version", version, answers="text/plain"),
     Endpoint("GET", "server-info", server_info),
 )

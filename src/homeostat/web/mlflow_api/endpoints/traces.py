@@ -25,6 +25,23 @@ _WAITS_S = (0.1, 0.4, 1.0, 1.5)
 _MOST_IDS = 500
 _MOST_UNPACKED = 100_000_000
 _MOST_OTLP = 20_000_000
+_TRACE_ID = "tr-" + "0" * 32
+_TRACE = {
+    "trace_info": {
+        "trace_id": _TRACE_ID,
+        "trace_location": {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": "0"}},
+        "request_time": "2026-01-02T03:04:05.678Z",
+        "execution_duration": "1.250s",
+        "state": "OK",
+        "tags": {"mlflow.traceName": "answer"},
+        "trace_metadata": {"user": "ann"},
+    }
+}
+_SEARCH = {
+    "locations": [{"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": "0"}}],
+    "filter": "trace.status = 'OK'",
+    "order_by": ["timestamp_ms DESC"],
+}
 
 
 def start(call: Call, desk: Desk) -> Write:
@@ -277,17 +294,26 @@ def _time(milliseconds: int) -> datetime:
 
 
 ENDPOINTS = (
-    Endpoint("POST", "traces", start),
+    Endpoint("POST", "traces", start, examples={"trace": _TRACE}),
     Endpoint("GET", "traces/get", get),
-    Endpoint("GET", "traces/batchGet", get_many),
-    Endpoint("POST", "traces/batchGetInfos", get_many_infos),
-    Endpoint("POST", "traces/search", search),
-    Endpoint("POST", "traces/delete-traces", delete),
-    Endpoint("POST", "traces/link-to-run", link_to_run),
-    Endpoint("POST", "traces/link-prompts", link_prompts),
+    Endpoint("GET", "traces/batchGet", get_many, examples={"trace_ids": [_TRACE_ID]}),
+    Endpoint("POST", "traces/batchGetInfos", get_many_infos, examples={"trace_ids": [_TRACE_ID]}),
+    Endpoint("POST", "traces/search", search, examples=_SEARCH),
+    Endpoint("POST", "traces/delete-traces", delete, examples={"trace_ids": [_TRACE_ID]}),
+    Endpoint("POST", "traces/link-to-run", link_to_run, examples={"trace_ids": [_TRACE_ID]}),
+    Endpoint(
+        "POST", "traces/link-prompts", link_prompts, examples={"prompt_versions": [{"name": "hello", "version": "1"}]}
+    ),
     Endpoint("GET", "traces/{trace_id}", get_info),
     Endpoint("GET", "traces/{trace_id}/info", get_info),
     Endpoint("PATCH", "traces/{trace_id}/tags", set_tag),
     Endpoint("DELETE", "traces/{trace_id}/tags", delete_tag),
-    Endpoint("POST", "/v1/traces", export, body_limit=_MOST_OTLP),
+    Endpoint(
+        "POST",
+        "/v1/traces",
+        export,
+        body_limit=_MOST_OTLP,
+        takes=("application/json", _PROTOBUF),
+        examples={"x-mlflow-experiment-id": "0"},
+    ),
 )

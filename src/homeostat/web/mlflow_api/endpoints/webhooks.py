@@ -16,6 +16,8 @@ from homeostat.web.mlflow_api.errors import invalid
 Json = dict[str, Any]
 _STATES = {"ACTIVE": True, "DISABLED": False}
 _MOST_LISTED = 1000
+_EVENT = {"entity": "MODEL_VERSION", "action": "CREATED"}
+_EXAMPLE = {"name": "tell", "url": "https://hooks.example.org/models", "events": [_EVENT]}
 
 
 def create(call: Call, desk: Desk) -> Work:
@@ -163,10 +165,10 @@ def _written(webhook: Webhook) -> Json:
 
 
 ENDPOINTS = (
-    Endpoint("POST", "webhooks", create),
+    Endpoint("POST", "webhooks", create, examples=_EXAMPLE),
     Endpoint("GET", "webhooks", list_),
     Endpoint("GET", "webhooks/{webhook_id}", get),
-    Endpoint("PATCH", "webhooks/{webhook_id}", change),
+    Endpoint("PATCH", "webhooks/{webhook_id}", change, examples={**_EXAMPLE, "status": "DISABLED"}),
     Endpoint("DELETE", "webhooks/{webhook_id}", remove),
-    Endpoint("POST", "webhooks/{webhook_id}/test", try_),
+    Endpoint("POST", "webhooks/{webhook_id}/test", try_, examples={"event": _EVENT}),
 )
