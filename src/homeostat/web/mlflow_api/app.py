@@ -17,6 +17,8 @@ from homeostat.web.mlflow_api.call import Call
 from homeostat.web.mlflow_api.discovery import discover
 from homeostat.web.mlflow_api.endpoint import Desk, Endpoint, Read, Reply, Work, Write
 from homeostat.web.mlflow_api.errors import WireError, invalid, told
+from homeostat.web.openapi import PATH as OPENAPI_PATH
+from homeostat.web.openapi import document
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +50,8 @@ class MlflowApi:
         self._done: deque[tuple[asyncio.Future[Any], Any, BaseException | None]] = deque()
         self._is_woken = False
         patterns: dict[str, Methods] = {}
-        for endpoint in discover() if endpoints is None else endpoints:
+        found = list(discover() if endpoints is None else endpoints)
+        for endpoint in (*found, _described(found)):
             for path in endpoint.paths:
                 known = (patterns if "{" in path else self._exact).setdefault(path, {})
                 if endpoint.method in known:
@@ -180,6 +183,17 @@ async def _body(receive: Receive, limit: int) -> bytes:
     if len(body) > limit:
         raise invalid(f"The request body may hold at most {limit} bytes; this one is larger.")
     return body
+
+
+def _described(endpoints: Sequence[Endpoint]) -> Endpoint:
+    """The endpoint that describes the others."""
+
+    def describe(_call: Call, _desk: Desk) -> Work:
+        from homeostat.web.mlflow_api.openapi import operations
+
+        return Work(lambda: document("Homeostat's tracking server and registry", operations(endpoints)))
+
+    return Endpoint("GET", OPENAPI_PATH, describe)
 
 
 def _regex(path: str) -> re.Pattern[str]:

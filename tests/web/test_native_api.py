@@ -6,7 +6,7 @@ import pytest
 
 from homeostat.app.project import load
 from homeostat.app.wiring import open_house
-from homeostat.web.control import build_app
+from homeostat.web.native_api import build_app
 
 PROJECT = """
 model: late
