@@ -3,10 +3,11 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import numpy as np
+import polars as pl
 import pytest
 
 from homeostat.core.columns import Task
-from homeostat.serve.canary_stats import step_stats
+from homeostat.serve.canary_stats import least_quantile, step_stats
 from homeostat.storage.records import FileRecords
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -89,8 +90,28 @@ def test_latencies_are_of_requests_that_both_evaluated(records):
         answer(records, f"r{number}", CHAMPION, "shadow", p=0.5, latency_ms=1.0, rows=1 + number % 3)
     answer(records, "alone", CHAMPION, "champion", p=0.5, latency_ms=1e6)
     found = stats(records)
-    assert (found.latency_p50_ms, found.latency_p95_ms) == (10.0, 19.0)
+    # of 0 to 20 ms: a median of 3 ms is certain, a 95th percentile of 15 ms
+    assert (found.least_latency_p50_ms, found.least_latency_p95_ms) == (3.0, 15.0)
     assert (found.champion_latency_p50_ms, found.champion_latency_p95_ms, found.timed) == (1.0, 1.0, 21)
+
+
+def test_a_quantile_looked_at_after_every_value_is_overstated_no_more_often_than_alpha():
+    rng = np.random.default_rng(4)
+    trials, n = 150, 300
+    for share in (0.5, 0.95):
+        truth = math.exp(1.5 * {0.5: 0.0, 0.95: 1.6449}[share])
+        wrong = 0
+        for values in rng.lognormal(0.0, 1.5, size=(trials, n)):
+            looked = (least_quantile(pl.Series(values[:k]), share) for k in range(20, n + 1, 20))
+            wrong += any(found is not None and found > truth for found in looked)
+        assert wrong <= 6  # 150 * 0.01, and four standard deviations
+
+
+def test_a_few_stragglers_among_many_make_no_version_slow():
+    quick = pl.Series([2.0] * 56 + [80.0, 90.0, 100.0, 110.0])
+    assert quick.quantile(0.95, "linear") > 50.0
+    assert least_quantile(quick, 0.95) == 2.0
+    assert least_quantile(pl.Series([2.0] * 40 + [80.0] * 20), 0.95) == 80.0
 
 
 def test_disagreement_is_in_standard_deviations_of_the_champion(records):
@@ -130,6 +151,7 @@ def test_losses_are_compared_on_the_same_labelled_rows(records):
     assert found.labelled == 2
     assert found.loss_mean == pytest.approx(wanted.mean())
     assert found.loss_variance == pytest.approx(wanted.var(ddof=1))
+    assert found.champion_loss == pytest.approx(-(math.log(0.6) + math.log(0.4)) / 2)
 
 
 def test_the_newest_label_of_a_row_wins(records):

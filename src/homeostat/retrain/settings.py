@@ -34,7 +34,8 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """How a version that passed the gate is put to work.
 
     `patience`: a step that has not seen enough requests by then is left as it is (hold) or rolled back, see `on_timeout`.
-    `labels`: how many labelled canary requests to wait for before the last step is left; 0: do not wait for labels.
+    `labels`: how many labelled rows to wait for before the last step is left; 0: do not wait for labels. With labels it is left when they
+    make it probable (60 %) that the version's loss is at most `margin` above the champion's (None: 5 % of the champion's loss).
     """
 
     shadow_requests: Annotated[int, Meta(ge=0)] = 100
@@ -43,6 +44,7 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         default_factory=lambda: [CanaryStep(percent=10.0), CanaryStep(percent=50.0)]
     )
     labels: Annotated[int, Meta(ge=0)] = 0
+    margin: Annotated[float, Meta(ge=0.0)] | None = None
     max_error_rate: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.01
     max_latency_ratio: Annotated[float, Meta(gt=0.0)] = 3.0
     max_disagreement: Annotated[float, Meta(ge=0.0)] | None = None

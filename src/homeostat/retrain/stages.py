@@ -34,7 +34,7 @@ from homeostat.train.signature import from_json
 
 log = logging.getLogger(__name__)
 
-QUALITY = ("labelled", "labelled_requests", "loss_mean", "loss_variance")
+QUALITY = ("labelled", "labelled_requests", "loss_mean", "loss_variance", "champion_loss")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,9 @@
 
 Peeking makes ordinary tests fire sooner or later on equal models. Both tests here hold at all times at once: under equality (and below
 the allowed error rate) the chance of ever rolling back on them is at most `alpha`, half of it spent on each.
+
+Not to be credibly worse is not yet to be good: a version whose labels are waited for advances when they make it probable that its loss
+is at most `margin` above the champion's, as at the gate. Between the two, more labels are waited for.
 """
 
 import math
@@ -12,6 +15,10 @@ from typing import Literal, Protocol
 
 LEAST_LATENCIES = 50  # requests timed on both sides before their latency says something
 LEAST_LATENCY_EXCESS_MS = 5.0  # a ratio of tiny times is noise of the machine
+MARGIN_SHARE = (
+    0.05  # of the champion's loss, where no margin is set: as at the gate, and the least that watching calls decay
+)
+PROBABLY = 0.2533  # the standard normal's 60 % quantile: as sure as the gate is by default that a refresh is not worse
 LEAST_PAIRS = 100  # before that the estimated variance, on which the sequence rests, is not to be trusted
 _TUNED_FOR_PAIRS = 1000  # the number of pairs at which the sequence is narrowest
 
@@ -33,6 +40,8 @@ class Rollout(Protocol):
     @property
     def labels(self) -> int: ...
     @property
+    def margin(self) -> float | None: ...
+    @property
     def max_error_rate(self) -> float: ...
     @property
     def max_latency_ratio(self) -> float: ...
@@ -50,10 +59,12 @@ class Rollout(Protocol):
 class StepStats:
     """What a step has seen so far. Latencies are of requests that both versions evaluated, in milliseconds; None without any.
 
+    `least_latency_*`: what the quantile of the version's own latencies credibly reaches; None while there are too few to say.
+
     `disagreement`: mean absolute difference of the answers over pairs of rows, in standard deviations of the champion's.
     `loss_mean`: of candidate's minus champion's loss over `labelled` pairs. Rows of one request resemble each other, so the unit of
     evidence is the request: `loss_variance` is the variance of the mean, robust to such clusters, times `labelled_requests` (None: as many
-    as `labelled`, every request of one row; then it is the plain variance with n - 1).
+    as `labelled`, every request of one row; then it is the plain variance with n - 1). `champion_loss`: its mean over the same rows.
     """
 
     elapsed: timedelta
@@ -62,8 +73,8 @@ class StepStats:
     champion_requests: int = 0
     champion_errors: int = 0
     timed: int = 0
-    latency_p50_ms: float | None = None
-    latency_p95_ms: float | None = None
+    least_latency_p50_ms: float | None = None
+    least_latency_p95_ms: float | None = None
     champion_latency_p50_ms: float | None = None
     champion_latency_p95_ms: float | None = None
     pairs: int = 0
@@ -72,6 +83,7 @@ class StepStats:
     labelled_requests: int | None = None
     loss_mean: float | None = None
     loss_variance: float | None = None
+    champion_loss: float | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.errors <= self.requests or not 0 <= self.champion_errors <= self.champion_requests:
@@ -96,7 +108,7 @@ def judge(stats: StepStats, step: Step, rollout: Rollout, *, is_last: bool | Non
         return Advice(action="roll_back", because=fault)
     if is_last is None:
         is_last = bool(rollout.canary) and step == rollout.canary[-1]
-    missing = _missing(stats, step, rollout.labels if is_last else 0)
+    missing = _missing(stats, step, rollout, labels=rollout.labels if is_last else 0)
     if not missing:
         return Advice(action="advance", because=_good(stats))
     if stats.elapsed >= rollout.patience:
@@ -105,7 +117,7 @@ def judge(stats: StepStats, step: Step, rollout: Rollout, *, is_last: bool | Non
     return Advice(action="hold", because=f"waiting for {missing}")
 
 
-def _missing(stats: StepStats, step: Step, labels: int) -> str:
+def _missing(stats: StepStats, step: Step, rollout: Rollout, *, labels: int) -> str:
     lacks = []
     if stats.requests < step.requests:
         lacks.append(f"{step.requests - stats.requests} more requests")
@@ -116,7 +128,22 @@ def _missing(stats: StepStats, step: Step, labels: int) -> str:
     elif labels and _units(stats) < LEAST_PAIRS:
         # before that the loss test is silent, and labels were asked for so that it speaks
         lacks.append(f"labels of {LEAST_PAIRS - _units(stats)} more requests")
+    elif labels and (doubt := _doubt(stats, rollout)):
+        lacks.append(doubt)
     return " and ".join(lacks)
+
+
+def _doubt(stats: StepStats, rollout: Rollout) -> str | None:
+    """Return the proof that labels still owe: that the version is probably not worse by more than the margin."""
+    if stats.loss_mean is None or stats.loss_variance is None:
+        return None
+    margin = MARGIN_SHARE * max(stats.champion_loss or 0.0, 0.0) if rollout.margin is None else rollout.margin
+    if stats.loss_mean + PROBABLY * math.sqrt(stats.loss_variance / _units(stats)) <= margin:
+        return None
+    return (
+        f"labels that make it probable that its loss is at most {margin:.3g} above the champion's "
+        f"(so far {stats.loss_mean:+.3g} over {stats.labelled} labelled rows)"
+    )
 
 
 def _units(stats: StepStats) -> int:
@@ -143,14 +170,14 @@ def _latency(stats: StepStats, rollout: Rollout) -> str | None:
     if stats.timed < LEAST_LATENCIES:
         return None
     for name, own, champions in (
-        ("median", stats.latency_p50_ms, stats.champion_latency_p50_ms),
-        ("95th percentile", stats.latency_p95_ms, stats.champion_latency_p95_ms),
+        ("median", stats.least_latency_p50_ms, stats.champion_latency_p50_ms),
+        ("95th percentile", stats.least_latency_p95_ms, stats.champion_latency_p95_ms),
     ):
         if own is None or champions is None or own - champions < LEAST_LATENCY_EXCESS_MS:
             continue
         if own > rollout.max_latency_ratio * champions:
             return (
-                f"its {name} latency is {own:.1f} ms against the champion's {champions:.1f} ms, "
+                f"its {name} latency is credibly above {own:.1f} ms against the champion's {champions:.1f} ms, "
                 f"more than {rollout.max_latency_ratio:g} times as long"
             )
     return None
