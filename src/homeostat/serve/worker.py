@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -140,7 +141,9 @@ def _native_threads() -> set[str]:
 
 async def _gone(threads: set[str]) -> None:
     """Wait, at most two seconds, for threads of the server's runtime: one that outlives the interpreter aborts the process."""
-    for _ in range(1000):
+    for waited in range(1000):
         if not threads & _native_threads():
             return
+        if waited == 25:
+            gc.collect()  # the traceback of a refused request may still hold on to it, and so to the runtime
         await asyncio.sleep(0.002)

@@ -48,20 +48,26 @@ class GroupWriter:
             thread.join()
 
     def _work(self) -> None:
-        while (first := self._jobs.get()) is not None:
-            batch, is_last = [first], False
-            while len(batch) < _MOST_TOGETHER:
-                try:
-                    job = self._jobs.get_nowait()
-                except queue.Empty:
-                    break
-                if job is None:
-                    is_last = True
-                    break
-                batch.append(job)
-            self._commit(batch)
-            if is_last:
-                return
+        while self._commit_next():
+            pass
+
+    def _commit_next(self) -> bool:
+        """Return whether to go on. Has a frame of its own: while the thread waits, nothing of the last batch (and its errors) is kept alive."""
+        first = self._jobs.get()
+        if first is None:
+            return False
+        batch, is_last = [first], False
+        while len(batch) < _MOST_TOGETHER:
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                break
+            if job is None:
+                is_last = True
+                break
+            batch.append(job)
+        self._commit(batch)
+        return not is_last
 
     def _commit(self, batch: list[_Job]) -> None:
         outcomes: list[tuple[Any, BaseException | None]]
