@@ -99,8 +99,9 @@ class SqlStore:
             kept = idle.pop()
         except IndexError:
             kept = self._open()
-            if idle is self._idle_readers:
-                raw(kept).execute("PRAGMA query_only = ON")
+            # each change keeps what its savepoint would bring back: in memory, else half of all writes would go to a temporary file
+            own = "PRAGMA query_only = ON" if idle is self._idle_readers else "PRAGMA temp_store = MEMORY"
+            raw(kept).execute(own)
         try:
             yield kept
         except BaseException:

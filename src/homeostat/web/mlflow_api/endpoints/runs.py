@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
+from homeostat.core.ids import timed_id
 from homeostat.core.ports import Transaction
 from homeostat.core.queries import RunQuery
 from homeostat.core.records import RunDetail, RunStatus
@@ -28,7 +29,8 @@ _SEARCH = {
 
 
 def create(call: Call, desk: Desk) -> Write:
-    now, run_id = desk.clock.now(), uuid4().hex
+    now = desk.clock.now()
+    run_id = timed_id(now, uuid4())
     tags = limits.check_tags(wire.of_pairs(call.items("tags"), "tags"))
     name = client_runs.chosen_name(call.text_or_none("run_name") or "", tags) or name_of(run_id)
     experiment_id = call.text_or_none("experiment_id") or "0"
