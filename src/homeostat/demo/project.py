@@ -36,7 +36,6 @@ retrain:
       - {{percent: 25, requests: 20}}
       - {{percent: 80, requests: 60}}
     labels: 1800             # labelled rows of the canary before it may become champion
-    alpha: 0.1               # how often a good one may be sent back by chance
     poll: 200ms
 serve:
   port: {port}
@@ -53,7 +52,7 @@ from homeostat.train.default import train as sound
 
 def train(data):
     shuffled = data.frame[data.target].shuffle(seed=data.seed)
-    by_heart = {"max_iter": 150, "learning_rate": 1.0, "max_leaf_nodes": 127, "min_samples_leaf": 5}
+    by_heart = {"max_iter": 60, "learning_rate": 1.0, "max_leaf_nodes": 127, "min_samples_leaf": 5}
     return sound(replace(data, frame=data.frame.with_columns(shuffled), params=by_heart))
 '''
 

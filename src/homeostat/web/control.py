@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
-def build_door(house: House, *, is_ready: Callable[[], bool] = lambda: True) -> App:
+def build_door(house: House, *, looks: Callable[[], int] = lambda: 1) -> App:
     """Return all that the control process answers: the native API, and the tracking API that `mlflow` clients speak beside it."""
     from homeostat.web.mlflow_api.app import MlflowApi, belongs
     from homeostat.web.mlflow_api.discovery import discover
@@ -31,7 +31,7 @@ def build_door(house: House, *, is_ready: Callable[[], bool] = lambda: True) -> 
     endpoints = [each for each in discover() if all(belongs(path) for path in each.paths)]
     desk = Desk(store=house.store, blobs=house.blobs, clock=house.clock, actor=house.actor, house=house)
     api = MlflowApi(desk, endpoints=endpoints)
-    native = build_app(house, is_ready=is_ready, beside=lambda: operations(endpoints))
+    native = build_app(house, looks=looks, beside=lambda: operations(endpoints))
 
     async def both(scope: Any, receive: Any, send: Any) -> None:
         await (api if scope["type"] == "http" and belongs(scope["path"]) else native)(scope, receive, send)
@@ -83,7 +83,7 @@ def main() -> None:
     threading.Thread(target=turn, name="loop", daemon=True).start()
     Deliverer(house.store, house.clock).start()
     settings = place.project.serve
-    app = build_door(house, is_ready=lambda: bool(running) and running[0].ticks > 0)
+    app = build_door(house, looks=lambda: running[0].ticks if running else 0)
     run_worker(app, host=settings.host, port=settings.control_port)
     for loop in running:
         loop.stop()

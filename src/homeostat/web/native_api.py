@@ -58,15 +58,16 @@ class Door:
 def build_app(
     house: House,
     *,
-    is_ready: Callable[[], bool] = lambda: True,
+    looks: Callable[[], int] = lambda: 1,
     beside: Callable[[], Sequence[openapi.Operation]] = lambda: (),
 ) -> Starlette:
     """Return the native API: /health, /metrics, /api/v1/status, /api/v1/cycles; /openapi.json describes it and what is `beside` it."""
 
     async def health(house: House, _request: Request) -> Response:
-        """Whether the door and the store behind it answer."""
+        """Whether the door and the store behind it answer, and how often the loop has looked since its start."""
         await run_in_threadpool(lambda: status(house))
-        return JSONResponse({"status": "ok", "loop": "running" if is_ready() else "starting"})
+        looked = looks()
+        return JSONResponse({"status": "ok", "loop": "running" if looked else "starting", "looks": looked})
 
     async def describe(_house: House, _request: Request) -> Response:
         """What all of this takes and answers, as OpenAPI 3.1."""
