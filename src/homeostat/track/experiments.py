@@ -57,10 +57,10 @@ def restore(tx: Transaction, experiment_id: str, *, actor: str, now: datetime) -
     _note(tx, "restored", experiment_id, actor=actor, now=now)
 
 
-def set_tag(tx: Transaction, experiment_id: str, key: str, value: str, *, now: datetime) -> None:
+def set_tag(tx: Transaction, experiment_id: str, key: str, value: str) -> None:
     limits.check_experiment_tags({key: value})
     active(tx, experiment_id)
-    tx.experiments.set_tag(experiment_id, key, value, now=now)
+    tx.experiments.set_tag(experiment_id, key, value)
 
 
 def delete_tag(tx: Transaction, experiment_id: str, key: str) -> None:

@@ -142,7 +142,7 @@ class Importer:
                 self._note(tx, "experiment.imported", f"experiment:{made}", {"name": experiment.name})
                 known = tx.experiments.get(made)
             for key, value in experiment.tags.items():
-                tx.experiments.set_tag(known.experiment_id, key, value, now=experiment.updated)
+                tx.experiments.set_tag(known.experiment_id, key, value)
         self._ids[experiment.experiment_id] = known.experiment_id
         return known
 

@@ -114,8 +114,7 @@ class SqlExperiments:
     def set_stage(self, experiment_id: str, stage: str, *, now: datetime) -> None:
         self._set(experiment_id, lifecycle_stage=stage, updated=now)
 
-    def set_tag(self, experiment_id: str, key: str, value: str, *, now: datetime) -> None:
-        self._set(experiment_id, updated=now)
+    def set_tag(self, experiment_id: str, key: str, value: str) -> None:
         upsert(
             self._connection,
             experiment_tags,

@@ -83,7 +83,7 @@ def log_points(connection: Connection, run_id: str, experiment_id: int, points: 
             known.append(row)
     series = _known_series(connection, run_id, by_key)
     new, newer = [], []
-    last = _LAST_ID.run(connection).fetchone()[0] if len(series) < len(by_key) else 0
+    last = _LAST_ID.run(connection).fetchone()[0] if by_key.keys() - series.keys() else 0
     ids: dict[str, int] = {}
     for key, rows in by_key.items():
         newest = max(rows)

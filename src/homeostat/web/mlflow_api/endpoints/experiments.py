@@ -80,10 +80,9 @@ def restore(call: Call, desk: Desk) -> Write:
     return _done(lambda tx: experiments.restore(tx, experiment_id, actor=desk.actor, now=now))
 
 
-def set_tag(call: Call, desk: Desk) -> Write:
-    experiment_id, key, now = call.text("experiment_id"), call.text("key"), desk.clock.now()
-    value = call.text_or_none("value") or ""
-    return _done(lambda tx: experiments.set_tag(tx, experiment_id, key, value, now=now))
+def set_tag(call: Call, _desk: Desk) -> Write:
+    experiment_id, key, value = call.text("experiment_id"), call.text("key"), call.text_or_none("value") or ""
+    return _done(lambda tx: experiments.set_tag(tx, experiment_id, key, value))
 
 
 def delete_tag(call: Call, _desk: Desk) -> Write:
