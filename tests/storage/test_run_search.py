@@ -232,7 +232,7 @@ def test_a_search_finds_what_reading_everything_finds(filled, *, conditions, ord
     if is_postgres and any(o.entity != "metric" and o.key != "start_time" for o in order):
         query = RunQuery(**{f: getattr(query, f) for f in ("experiment_ids", "conditions", "stages")}, limit=100)
     with store.read() as tx:
-        found = [detail.run.run_id for detail in tx.runs.search(query)]
+        found = tx.runs.search(query)
     assert found == expected(query, names)
 
 

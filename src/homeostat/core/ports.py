@@ -116,7 +116,9 @@ class RunStore(Protocol):
     def details(self, run_ids: Sequence[str]) -> list[RunDetail]:
         """Return the runs with everything that belongs to them, in the order asked for; raise NotFound."""
 
-    def search(self, query: RunQuery) -> list[RunDetail]: ...
+    def search(self, query: RunQuery) -> list[str]:
+        """Return the ids of the runs that are asked for, in the order asked for; `details` gets the runs, as many at a time as is fit."""
+
     def rename(self, run_id: str, name: str) -> None: ...
     def set_status(self, run_id: str, status: RunStatus, *, ended: datetime | None) -> None: ...
     def set_stage(self, run_ids: Sequence[str], stage: str, *, now: datetime) -> None:
@@ -140,6 +142,12 @@ class RunStore(Protocol):
         steps: tuple[int, int] | None = None,
     ) -> list[Point]:
         """Return the points of a metric in order of time, step, value; `steps` keeps those from the first to the last step."""
+
+    def count_points(self, run_id: str, key: str, *, steps: tuple[int, int] | None = None) -> int: ...
+    def pieces(
+        self, run_id: str, key: str, *, steps: tuple[int, int] | None = None, by_step: bool = False
+    ) -> Iterator[list[Point]]:
+        """Yield what `points` returns, a few thousand at a time: of millions, no more than that is in memory. `by_step`: step before time."""
 
     def log_inputs(self, run_id: str, experiment_id: str, datasets: Sequence[InputDataset]) -> None:
         """Say that the run used data sets; one that it said before (same name and digest) is left as it is."""

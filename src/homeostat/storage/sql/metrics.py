@@ -1,9 +1,10 @@
 """Metric histories in SQL: a series per run and metric that holds the newest point, and all points below it."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, Select, bindparam, func, select, update
 
 from homeostat.core.records import Point
 from homeostat.storage.sql.prepared import Prepared, PreparedIn, PreparedInsert
@@ -49,20 +50,25 @@ _NEWER = Prepared(
     "which",
 )
 _INT64 = 2**63
-_HISTORY = Prepared(
-    lambda _: (
-        select(_points.time, _points.step, _points.value, _points.is_nan)
-        .where(_points.series_id == bindparam("which"), _points.step.between(bindparam("first"), bindparam("last")))
-        .order_by(_points.time, _points.step, _points.value, _points.is_nan)
-        .limit(bindparam("most"))
-        .offset(bindparam("skip"))
-    ),
-    "which",
-    "first",
-    "last",
-    "most",
-    "skip",
-)
+_EVERY_STEP = (-_INT64, _INT64 - 1)
+_WITHIN = ("which", "first", "last")
+
+
+def _within(*columns: Any) -> Select[Any]:
+    return select(*columns).where(
+        _points.series_id == bindparam("which"), _points.step.between(bindparam("first"), bindparam("last"))
+    )
+
+
+def _history(*before: Any) -> Select[Any]:
+    found = _within(_points.time, _points.step, _points.value, _points.is_nan)
+    return found.order_by(*before, _points.time, _points.step, _points.value, _points.is_nan)
+
+
+_HISTORY = Prepared(lambda _: _history().limit(bindparam("most")).offset(bindparam("skip")), *_WITHIN, "most", "skip")
+_ALL_BY_TIME = Prepared(lambda _: _history(), *_WITHIN)
+_ALL_BY_STEP = Prepared(lambda _: _history(_points.step), *_WITHIN)
+_COUNT = Prepared(lambda _: _within(func.count()), *_WITHIN)
 _POINT = ("series_id", "time", "step", "value", "is_nan")
 _ADD_POINT = PreparedInsert(
     metric_points,
@@ -136,9 +142,34 @@ def history(
     steps: tuple[int, int] | None = None,
 ) -> list[Point]:
     """Return points in order of time, step, value."""
-    found = _ONE_SERIES.run(connection, run_id, key).fetchone()
-    if found is None:
+    series = _series_id(connection, run_id, key)
+    if series is None:
         return []
-    first, last = steps or (-_INT64, _INT64 - 1)
-    rows = _HISTORY.run(connection, found[0], first, last, _INT64 - 1 if limit is None else limit, offset).fetchall()
+    most = _INT64 - 1 if limit is None else limit
+    return _of(key, _HISTORY.run(connection, series, *(steps or _EVERY_STEP), most, offset).fetchall())
+
+
+def count(connection: Connection, run_id: str, key: str, *, steps: tuple[int, int] | None = None) -> int:
+    """Return how many points a metric has."""
+    series = _series_id(connection, run_id, key)
+    return 0 if series is None else int(_COUNT.run(connection, series, *(steps or _EVERY_STEP)).fetchone()[0])
+
+
+def pieces(
+    connection: Connection, run_id: str, key: str, *, steps: tuple[int, int] | None = None, by_step: bool = False
+) -> Iterator[list[Point]]:
+    """Yield points in order of time, step, value, or of step first, a few thousand at a time."""
+    series = _series_id(connection, run_id, key)
+    if series is not None:
+        statement = _ALL_BY_STEP if by_step else _ALL_BY_TIME
+        for rows in statement.pieces(connection, series, *(steps or _EVERY_STEP)):
+            yield _of(key, rows)
+
+
+def _series_id(connection: Connection, run_id: str, key: str) -> int | None:
+    found = _ONE_SERIES.run(connection, run_id, key).fetchone()
+    return None if found is None else found[0]
+
+
+def _of(key: str, rows: Iterable[Any]) -> list[Point]:
     return [Point(key, math.nan if is_nan else value, time, step) for time, step, value, is_nan in rows]

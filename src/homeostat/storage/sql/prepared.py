@@ -6,7 +6,8 @@ microseconds, JSON is text.
 
 import itertools
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import Any
@@ -18,6 +19,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _SIZES = (1, 10, 100, 500)
 _ROWS = (50, 10, 1)
+_PIECE = 5000
+_numbers = itertools.count()
 
 Order = Callable[[Sequence[Any]], Sequence[Any]]
 
@@ -35,6 +38,16 @@ class Prepared:
         """Return the driver's cursor after running the statement once."""
         sql, order = self._for(connection.dialect)
         return raw(connection).execute(sql, order(values))
+
+    def pieces(self, connection: Connection, *values: Any) -> Iterator[list[Any]]:
+        """Yield the rows a few thousand at a time: no more are in memory, here or in the driver."""
+        sql, order = self._for(connection.dialect)
+        # SQLite's cursors walk as they are read; PostgreSQL's do so where they have a name
+        named = {} if connection.dialect.name == "sqlite" else {"name": f"pieces_{next(_numbers)}"}
+        with closing(raw(connection).cursor(**named)) as cursor:
+            cursor.execute(sql, order(values))
+            while rows := cursor.fetchmany(_PIECE):
+                yield rows
 
     def many(self, connection: Connection, rows: Iterable[Sequence[Any]]) -> None:
         """Run the statement for each row."""

@@ -1,6 +1,6 @@
 """Runs, their params and tags in SQL."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -155,8 +155,8 @@ class SqlRuns:
             for run_id in run_ids
         ]
 
-    def search(self, query: RunQuery) -> list[RunDetail]:
-        return self.details(found_ids(self._connection, query))
+    def search(self, query: RunQuery) -> list[str]:
+        return found_ids(self._connection, query)
 
     def ids(self, experiment_id: str) -> list[str]:
         which = runs.c.experiment_id == number_of(experiment_id)
@@ -223,6 +223,14 @@ class SqlRuns:
         steps: tuple[int, int] | None = None,
     ) -> list[Point]:
         return metric_rows.history(self._connection, run_id, key, offset=offset, limit=limit, steps=steps)
+
+    def count_points(self, run_id: str, key: str, *, steps: tuple[int, int] | None = None) -> int:
+        return metric_rows.count(self._connection, run_id, key, steps=steps)
+
+    def pieces(
+        self, run_id: str, key: str, *, steps: tuple[int, int] | None = None, by_step: bool = False
+    ) -> Iterator[list[Point]]:
+        return metric_rows.pieces(self._connection, run_id, key, steps=steps, by_step=by_step)
 
     def log_inputs(self, run_id: str, experiment_id: str, datasets: Sequence[InputDataset]) -> None:
         run_inputs.log_datasets(self._connection, run_id, number_of(experiment_id), datasets)

@@ -1,8 +1,10 @@
 """Metrics: logged one by one and in batches, and their histories."""
 
+from itertools import chain
 from typing import Annotated, Any
 
 import msgspec
+from starlette.responses import Response
 
 from homeostat.core.ports import Transaction
 from homeostat.core.records import LoggedModelMetric, Point
@@ -10,8 +12,9 @@ from homeostat.track import client_runs, limits
 from homeostat.track.sampling import evenly
 from homeostat.web.mlflow_api import wire
 from homeostat.web.mlflow_api.call import Call, as_integer, as_number, as_text, check_content_type, missing
-from homeostat.web.mlflow_api.endpoint import Desk, Endpoint, Read, Write
+from homeostat.web.mlflow_api.endpoint import Desk, Endpoint, Read, Reply, Write
 from homeostat.web.mlflow_api.errors import invalid
+from homeostat.web.mlflow_api.spool import spooled
 
 Json = dict[str, Any]
 _MOST_BATCH_BYTES = 1_000_000
@@ -151,8 +154,10 @@ def history(call: Call, _desk: Desk) -> Read:
         raise invalid(f"Invalid value {limit} for parameter 'max_results' supplied. It must be a positive integer.")
     limit = None if limit is None else min(limit, _HISTORY_PAGE)
 
-    def work(tx: Transaction) -> Json:
+    def work(tx: Transaction) -> Json | Reply | Response:
         tx.runs.head(run_id)
+        if limit is None and not offset:
+            return spooled("metrics", ([wire.metric(p) for p in piece] for piece in tx.runs.pieces(run_id, key)))
         found = tx.runs.points(run_id, key, offset=offset, limit=None if limit is None else limit + 1)
         return wire.paged("metrics", [wire.metric(p) for p in found], limit=limit or len(found), offset=offset)
 
@@ -207,8 +212,9 @@ def history_bulk_interval(call: Call, _desk: Desk) -> Read:
         out: list[Json] = []
         for run_id in run_ids:
             tx.runs.head(run_id)
-            found = sorted(tx.runs.points(run_id, key, steps=steps), key=lambda p: (p.step, p.time_ms))
-            out += [{**wire.metric(point), "run_id": run_id} for point in evenly(found, most or _MOST_SAMPLED)]
+            count = tx.runs.count_points(run_id, key, steps=steps)
+            found = chain.from_iterable(tx.runs.pieces(run_id, key, steps=steps, by_step=True))
+            out += [{**wire.metric(point), "run_id": run_id} for point in evenly(found, count, most or _MOST_SAMPLED)]
         return {"metrics": out} if out else {}
 
     return Read(work)

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
+from starlette.responses import Response
+
 from homeostat.core.ids import timed_id
 from homeostat.core.ports import Transaction
 from homeostat.core.queries import RunQuery
@@ -14,12 +16,14 @@ from homeostat.track.search import parse_filter, parse_order
 from homeostat.track.search.languages import RUNS
 from homeostat.web.mlflow_api import wire
 from homeostat.web.mlflow_api.call import Call, wrong
-from homeostat.web.mlflow_api.endpoint import Desk, Endpoint, Read, Write
+from homeostat.web.mlflow_api.endpoint import Desk, Endpoint, Read, Reply, Write
+from homeostat.web.mlflow_api.spool import spooled
 
 Json = dict[str, Any]
 _STATUS = dict(enumerate(RunStatus, start=1)) | {status.value: status for status in RunStatus}
 _RESULTS, _MOST_RESULTS = 1000, 50_000
 _MOST_EXPERIMENTS = 10_000
+_PIECE = 500
 _SEARCH = {
     "experiment_ids": ["0"],
     "filter": "metrics.rmse < 3 and params.depth = '6'",
@@ -89,8 +93,11 @@ def search(call: Call, _desk: Desk) -> Read:
         offset=offset,
     )
 
-    def work(tx: Transaction) -> Json:
-        return wire.paged("runs", [wire.run(one) for one in tx.runs.search(query)], limit=limit, offset=offset)
+    def work(tx: Transaction) -> Reply | Response:
+        found = tx.runs.search(query)
+        page = [found[start : min(start + _PIECE, limit)] for start in range(0, min(len(found), limit), _PIECE)]
+        pieces = ([wire.run(one) for one in tx.runs.details(ids)] for ids in page)
+        return spooled("runs", pieces, token=wire.token_of(offset + limit) if len(found) > limit else None)
 
     return Read(work)
 
