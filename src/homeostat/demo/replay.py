@@ -36,6 +36,7 @@ class Airline:
 
     def fly(self, day: pl.DataFrame) -> None:
         """Ask about a day's flights hour by hour, then tell what became of those of the day before."""
+        self.close()  # between two days a model may have been trained: the server does not keep an idle connection for ever
         due = len(self._unlabelled)
         for key, rows in _requests(day):
             answer = self._post("predict", {"request_id": key, "rows": rows.drop(TARGET).to_dicts()})
@@ -56,6 +57,7 @@ class Airline:
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
+            self._connection = None
 
     def _post(self, verb: str, body: dict[str, Any]) -> dict[str, Any] | None:
         """Return the answer; None, and one more failure, where it was no 200."""
