@@ -13,6 +13,7 @@ from homeostat.core.errors import InvalidInput, NotFound
 from homeostat.core.records import BlobInfo
 
 _STAGING = ".staging"
+_MOST_PATH, _MOST_NAME = 1000, 255  # what S3 takes, below a prefix, and what file systems take; in bytes
 _CHUNK_BYTES = 1 << 20
 _PIECE_BYTES = 4 << 20
 
@@ -24,6 +25,11 @@ def checked(path: str) -> str:
         raise InvalidInput(
             f"{path!r} is not a path inside the store",
             hint="use a relative path with forward slashes, without '.', '..' or empty parts",
+        )
+    if len(path.encode()) > _MOST_PATH or any(len(part.encode()) > _MOST_NAME for part in parts):
+        raise InvalidInput(
+            f"'{path[:100]}...' is too long: {_MOST_PATH} bytes at most, {_MOST_NAME} in each part",
+            hint="use shorter names",
         )
     if parts[0] == _STAGING:
         raise InvalidInput(f"'{_STAGING}' is kept for files under way", hint="use another first folder")

@@ -147,3 +147,12 @@ def test_metrics_of_a_logged_model_reach_the_model_too(client, run_id):
     model = client.get(f"logged-models/{made}")["model"]
     assert {(m["key"], m["value"]) for m in model["data"]["metrics"]} == {("m", 0.5), ("n", 0.7)}
     assert set(latest(client, run_id)) == {"m", "n"}
+
+
+def test_a_metric_of_a_logged_model_that_is_not_there_is_refused_and_nothing_is_logged(client):
+    run_id = client.post("runs/create", experiment_id="0")["run"]["info"]["run_id"]
+    one = {"key": "m", "value": 1, "timestamp": 1}
+    code, _ = client.refused("runs/log-metric", expect=404, run_id=run_id, model_id="m-none", **one)
+    assert code == "RESOURCE_DOES_NOT_EXIST"
+    client.refused("runs/log-batch", expect=404, run_id=run_id, metrics=[{**one, "model_id": "m-none"}])
+    assert "metrics" not in client.get("metrics/get-history", run_id=run_id, metric_key="m")

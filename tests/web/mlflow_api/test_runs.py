@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 RUN = {"experiment_id": "0", "start_time": 1700000000123, "run_name": "first", "user_id": "ada"}
@@ -167,3 +169,8 @@ def test_runs_of_the_loop_look_as_any_other(client):
     assert run["info"]["artifact_uri"] == f"mlflow-artifacts:/runs/{'b' * 32}"
     assert run["data"]["metrics"] == [{"key": "auc", "value": 0.9, "timestamp": run["info"]["end_time"], "step": 0}]
     assert run["data"]["tags"] == [{"key": "mlflow.runName", "value": "churn-1"}]
+
+
+def test_a_body_that_is_encoded_twice_and_wrong_is_refused(client):
+    status, _, body = client.send("POST", "/api/2.0/mlflow/runs/create", body=b'"\\ud800"')
+    assert (status, json.loads(body)["error_code"]) == (400, "BAD_REQUEST")

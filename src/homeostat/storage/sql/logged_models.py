@@ -75,7 +75,17 @@ class SqlLoggedModels:
     def log_metrics(self, metrics: Iterable[LoggedModelMetric]) -> None:
         rows = [values_of(metric) | {"value": None if math.isnan(metric.value) else metric.value} for metric in metrics]
         if rows:
+            self._refuse_unknown({row["model_id"] for row in rows})
             insert_missing(self._connection, logged_model_metrics, *rows)
+
+    def _refuse_unknown(self, ids: set[str]) -> None:
+        columns, asked = logged_models.c, sorted(ids)
+        known: set[str] = set()
+        for start in range(0, len(asked), _MOST_IDS):
+            part = select(columns.model_id).where(columns.model_id.in_(asked[start : start + _MOST_IDS]))
+            known.update(self._connection.scalars(part))
+        if unknown := sorted(ids - known):
+            raise NotFound(f"no logged model '{unknown[0]}'", hint="it may have been freed, or never been logged here")
 
     def search(self, query: LoggedModelQuery) -> list[LoggedModel]:
         if not query.experiment_ids:

@@ -136,7 +136,7 @@ class Call:
         check_content_type(self.headers)
         found = decode(self.body)
         if isinstance(found, str):  # old clients encode twice
-            found = decode(found.encode())
+            found = decode(found.encode("utf-8", "surrogatepass"))
         if found is None:
             return {}
         if not isinstance(found, dict):

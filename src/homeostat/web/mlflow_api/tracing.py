@@ -40,7 +40,7 @@ def read_trace(info: object, *, now: datetime) -> Trace:
     if not isinstance(inner, dict):
         raise invalid("A trace needs a trace_location of type MLFLOW_EXPERIMENT.")
     state = info.get("state", "STATE_UNSPECIFIED")
-    if state not in TraceState.__members__:
+    if not isinstance(state, str) or state not in TraceState.__members__:
         raise wrong("state", state)
     duration = info.get("execution_duration")
     given = [] if info.get("assessments") is None else info["assessments"]

@@ -216,6 +216,22 @@ def test_the_files_of_a_run_are_listed_below_its_root(client):
     assert (status, body) == (200, b"m")
 
 
+def test_files_of_no_run_are_told_and_a_part_of_an_id_is_none(client):
+    known = client.post("runs/create", experiment_id="0")["run"]["info"]["run_id"]
+    for asked in (known[:31], "nobody", "x" * 300_000):
+        status, _, body = client.send("GET", "/get-artifact", query=f"run_id={asked}&path=a")
+        assert (status, json.loads(body)["error_code"]) == (404, "RESOURCE_DOES_NOT_EXIST")
+
+
+def test_a_name_that_no_file_system_takes_is_refused(client, tmp_path):
+    for path in ("x" * 256, "é" * 128, "/".join(["x" * 250] * 5)):
+        for method in ("GET", "PUT", "DELETE"):
+            status, _, body = client.send(method, FILES + path, body=b"y", headers={})
+            assert (status, json.loads(body)["error_code"]) == (400, "INVALID_PARAMETER_VALUE"), body
+    assert put(client, "1/" + "x" * 255)[0] == 200
+    assert len(everything(tmp_path / "blobs")) == 1
+
+
 def test_the_files_of_a_logged_model_are_listed_below_its_root(client):
     info = client.post("logged-models", experiment_id="0", name="m")["model"]["info"]
     place = info["artifact_uri"].removeprefix("mlflow-artifacts:/")

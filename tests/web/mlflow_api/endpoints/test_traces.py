@@ -274,3 +274,9 @@ def test_no_json_makes_the_server_fail(client, place, data):
 def test_no_filter_makes_the_server_fail(client, text):
     body = json.dumps({"experiment_ids": ["0"], "filter": text}).encode()
     assert client.send("POST", "/api/3.0/mlflow/traces/search", body=body)[0] in (200, 400)
+
+
+@pytest.mark.parametrize("state", [{}, [1], 3, "GOOD"])
+def test_a_state_that_is_none_is_refused(client, state):
+    code, message = client.refused("traces", trace={"trace_info": {**INFO, "state": state}})
+    assert (code, "state" in message) == ("INVALID_PARAMETER_VALUE", True)

@@ -130,7 +130,7 @@ def abort_multipart(call: Call, desk: Desk) -> Work:
 
 
 def _of_run(run_id: str) -> Callable[[Transaction], str]:
-    return lambda tx: tx.runs.get(run_id).artifacts
+    return lambda tx: tx.runs.head(run_id).artifacts
 
 
 def _of_logged_model(model_id: str) -> Callable[[Transaction], str]:

@@ -1,6 +1,6 @@
 """Traces: begun, sent span by span, ended, read, searched, tagged, linked and deleted."""
 
-import time
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from homeostat.track import traces
 from homeostat.track.trace_search import page_of, query_of
 from homeostat.web.mlflow_api import otlp
 from homeostat.web.mlflow_api.call import Call, decode
-from homeostat.web.mlflow_api.endpoint import Desk, Endpoint, Read, Reply, Work, Write
+from homeostat.web.mlflow_api.endpoint import Desk, Endpoint, Read, Reply, Write
 from homeostat.web.mlflow_api.errors import does_not_exist, invalid
 from homeostat.web.mlflow_api.tracing import read_tag, read_trace, trace_id_of, write_trace
 
@@ -63,22 +63,23 @@ def get_info(call: Call, _desk: Desk) -> Read:
     return Read(lambda tx: {"trace": {"trace_info": write_trace(_known(tx, trace_id))}})
 
 
-def get(call: Call, desk: Desk) -> Work:
-    """A trace whose spans are still on their way is waited for a little."""
+async def get(call: Call, desk: Desk) -> Json:
+    """A trace whose spans are still on their way is waited for a little. No thread waits with it."""
     trace_id, allow_partial = call.text("trace_id"), call.flag("allow_partial")
 
-    def work() -> Json:
-        for wait_s in (*_WAITS_S, None):
-            with desk.store.read() as tx:
-                trace = _known(tx, trace_id)
-                spans = tx.traces.spans([trace_id])[trace_id]
-            if allow_partial or traces.complete(trace, len(spans)):
-                return {"trace": _whole(trace, spans)}
-            if wait_s is not None:
-                time.sleep(wait_s)
-        raise does_not_exist(f"Trace with ID {trace_id} is not fully exported yet, please try again later.")
+    def read() -> Json | None:
+        with desk.store.read() as tx:
+            trace = _known(tx, trace_id)
+            spans = tx.traces.spans([trace_id])[trace_id]
+        is_whole = allow_partial or traces.complete(trace, len(spans))
+        return {"trace": _whole(trace, spans)} if is_whole else None
 
-    return Work(work)
+    for wait_s in (*_WAITS_S, None):
+        if (found := await asyncio.to_thread(read)) is not None:
+            return found
+        if wait_s is not None:
+            await asyncio.sleep(wait_s)
+    raise does_not_exist(f"Trace with ID {trace_id} is not fully exported yet, please try again later.")
 
 
 def get_many(call: Call, _desk: Desk) -> Read:

@@ -1,0 +1,147 @@
+"""No request makes a door fail, hang, or answer in a shape that the document does not describe."""
+
+import json
+import os
+import random
+import socket
+
+import pytest
+from tests.web import junk
+from tests.web.doors import HOST, control_door, furnish
+
+from homeostat.audit.log import verify
+
+SHORT, DEEP = 4_000, 200_000
+
+
+@pytest.fixture
+def behind(tmp_path, monkeypatch):
+    """Yield (door, document, house, known)."""
+
+    def no_names(*_args, **_options):
+        raise socket.gaierror(socket.EAI_NONAME, "no name server here")
+
+    monkeypatch.setattr(socket, "getaddrinfo", no_names)
+    monkeypatch.setattr("homeostat.web.mlflow_api.endpoints.traces._WAITS_S", ())  # for spans that never come
+    with control_door(tmp_path) as (door, house):
+        known = furnish(door, house)
+        yield door, json.loads(door.send("GET", "/openapi.json")[2]), house, known
+
+
+@pytest.fixture
+def seed(capsys):
+    """Return the seed of the test, which is printed: HOMEOSTAT_TEST_SEED sets it, to see a failure again."""
+    found = int(os.environ.get("HOMEOSTAT_TEST_SEED") or random.SystemRandom().randrange(2**32))
+    with capsys.disabled():
+        print(f"[seed {found}]", end=" ", flush=True)
+    return found
+
+
+def faults_of(answer, *, method, is_native):
+    """Yield what is wrong with an answer."""
+    status, headers, body = answer
+    kind = headers.get("content-type", "").partition(";")[0]
+    if status >= 500:
+        yield f"status {status}"
+    if status >= 400 and method != "HEAD":
+        try:
+            told = json.loads(body)
+        except ValueError:
+            yield f"{status} with a body that is not JSON: {body[:200]!r}"
+            return
+        told = told.get("error") if is_native else told
+        wanted = {"code", "message"} if is_native else {"error_code", "message"}
+        if not isinstance(told, dict) or not wanted <= told.keys() or not told["message"]:
+            yield f"{status} with an error of another shape: {body[:300]!r}"
+    elif kind == "application/json" and body and "attachment" not in headers.get("content-disposition", ""):
+        json.loads(body)
+
+
+def is_native(path):
+    return path.startswith(("/api/v1/", "/metrics", "/health", "/openapi.json"))
+
+
+def bombard(behind, seed, count):
+    door, document, house, known = behind
+    statuses = {}
+    requests = junk.requests(random.Random(seed), document, known)
+    for number in range(count):
+        if number % 250 == 0:  # what was deleted or filled up meanwhile is there again
+            house.blobs.put_bytes(f"artifacts/{known['path']}", b"flavors: {}")
+        method, url, headers, body = next(requests)
+        answer = door.send(method, url, headers=headers, body=body)
+        path = url.partition("?")[0]
+        for fault in faults_of(answer, method=method, is_native=is_native(path)):
+            raise AssertionError(f"seed {seed}: {fault}: {method} {url[:500]} {headers} {body[:500]!r}")
+        statuses[answer[0] // 100] = statuses.get(answer[0] // 100, 0) + 1
+    assert min(statuses.get(2, 0), statuses.get(4, 0)) > count / 10, statuses  # both ways are gone
+    verify(house.store)
+
+
+def test_spoilt_requests_are_answered(behind, seed):
+    bombard(behind, seed, SHORT)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_many_spoilt_requests_are_answered(behind, seed):
+    bombard(behind, seed, DEEP)
+
+
+def test_what_schemathesis_makes_of_the_document_is_answered(behind, seed):
+    explore(behind, seed, examples=1, operations=40)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_much_of_what_schemathesis_makes_of_the_document_is_answered(behind, seed):
+    explore(behind, seed, examples=50, operations=None)
+
+
+def explore(behind, seed, *, examples, operations):
+    """Send what fits the document and what does not, so many of each for so many operations, or all."""
+    schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not installed")
+    from hypothesis import HealthCheck, Phase, given, settings
+    from hypothesis import seed as seeded
+    from hypothesis.errors import Unsatisfiable
+
+    door, document, _, _ = behind
+    sent = 0
+
+    def check(case):
+        nonlocal sent
+        method, url, headers, body = prepared(case)
+        answer = door.send(method, url, headers=headers, body=body)
+        sent += 1
+        native = is_native(url.partition("?")[0])
+        for fault in faults_of(answer, method=method, is_native=native):
+            raise AssertionError(f"seed {seed}: {fault}: {method} {url[:500]} {headers} {body[:500]!r}")
+
+    found = [each.ok() for each in schemathesis.openapi.from_dict(document).get_all_operations()]
+    found = found if operations is None else random.Random(seed).sample(found, operations)
+    for operation in found:
+        for mode in schemathesis.GenerationMode:
+            run = settings(
+                max_examples=examples,
+                database=None,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+                phases=[Phase.generate],
+            )
+            try:
+                seeded(seed)(run(given(operation.as_strategy(generation_mode=mode))(check)))()
+            except Unsatisfiable:  # nothing that it takes could be wrong
+                assert mode is schemathesis.GenerationMode.NEGATIVE
+    assert sent > len(found)
+
+
+def prepared(case):
+    import requests
+
+    options = case.as_transport_kwargs(base_url=f"http://{HOST}")
+    options.pop("cookies", None)
+    request = requests.Request(**options).prepare()
+    body = request.body or b""
+    body = body.encode() if isinstance(body, str) else body
+    kind = request.headers.get("content-type")
+    return request.method, request.path_url, {"content-type": kind} if kind else {}, body
