@@ -66,8 +66,7 @@ def rename(
     refuse_kept(tx, name, project, doing="renamed")
     if new != name and tx.models.find_model(new) is not None:
         raise AlreadyExists(f"Registered Model (name={new}) already exists.")
-    if new != name:
-        tx.models.rename_model(name, new, now=now)
+    tx.models.rename_model(name, new, now=now)
     changed = replace(model, name=new, updated=now)
     _note(tx, "renamed", changed, {"from": name, "to": new}, actor=actor, now=now)
     return changed

@@ -139,7 +139,7 @@ class SqlModels:
 
     def rename_model(self, name: str, new: str, *, now: datetime) -> None:
         self.model(name)
-        if self.find_model(new) is not None:
+        if new != name and self.find_model(new) is not None:
             raise AlreadyExists(f"model '{new}' is registered already", hint="choose another name")
         names = update(registered_models).where(registered_models.c.name == name).values(name=new, updated=now)
         self._connection.execute(names)
