@@ -40,10 +40,13 @@ def files(folder, kind="predictions"):
 def test_a_segment_under_way_is_not_compacted_while_its_writer_lives(tmp_path):
     writer = opened(tmp_path)
     writer.write("predictions", [prediction("r1")])
+    assert not opened(tmp_path).is_due()
     assert opened(tmp_path).compact() == 0
     writer.write("predictions", [prediction("r2")])
     writer.seal()
+    assert opened(tmp_path).is_due()
     assert opened(tmp_path).compact() == 2
+    assert not opened(tmp_path).is_due()
     assert files(tmp_path) == []
     writer.write("predictions", [prediction("r3")])
     assert ids(tmp_path) == ["r1", "r2", "r3"]

@@ -446,6 +446,12 @@ class BlobStore(Protocol):
     def file(self, path: str) -> Path | None:
         """Return where the file itself is on this machine, None where it is elsewhere; raise NotFound. Read-only by agreement."""
 
+    def leftovers(self, *, before: datetime) -> list[BlobInfo]:
+        """Return what writers that were killed left behind, none of it visible, untouched since `before`. Nothing of a writer at work."""
+
+    def clear(self, leftovers: Iterable[BlobInfo]) -> None:
+        """Remove leftovers."""
+
     def upload(self, path: str) -> AbstractContextManager["BlobWriter"]:
         """Open a file for writing piece by piece. It is there, whole and durable, when the block ends; after an error nothing is."""
 
@@ -465,6 +471,12 @@ class RecordLog(Protocol):
 
     def read(self, kind: str, model: str, *, since: datetime | None = None) -> Frame:
         """Return all rows (compacted and not yet), received at or after `since`, in order of receipt, ids not repeated."""
+
+    def stamp(self, model: str) -> str:
+        """Return what changes whenever a row of the model is written: while it stays, `read` gives what it gave. Costs next to nothing."""
+
+    def is_due(self) -> bool:
+        """Return whether `compact` has something to move."""
 
     def compact(self) -> int:
         """Move closed write-ahead segments into tables, exactly once; return the number of rows moved."""

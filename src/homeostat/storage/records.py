@@ -15,7 +15,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -27,6 +27,7 @@ import polars as pl
 
 from homeostat.core.errors import InvalidInput
 from homeostat.core.records import Json
+from homeostat.storage.delta_log import FOLDER, newest_commit, snapshot
 from homeostat.storage.segments import SegmentName, SegmentWriter, claim, read_segment, segments
 
 if TYPE_CHECKING:
@@ -123,15 +124,16 @@ class FileRecords:
         """Return all rows received at or after `since`, in order of receipt. A model without rows gives none."""
         _known(kind)
         fresh = self._unmoved(kind, _model(model))
-        table = self._table(kind, model)
-        moved = {} if table is None else {n.incarnation: _moved(table, n.incarnation) for n, _ in fresh}
-        frames = [_parse(kind, b"".join(payload for n, payload in fresh if n.number > moved.get(n.incarnation, 0)))]
-        if table is not None:
-            scan = pl.scan_delta(table).select(frames[0].columns)
-            if since is not None:
-                scan = scan.filter(pl.col("received") >= since)
-            frames.insert(0, scan.collect())
-        everything = pl.concat(frames)
+        place = self._place(kind, model)
+        table = snapshot(place)
+        moved = {} if table is None else table.transactions
+        unmoved = _parse(kind, b"".join(payload for n, payload in fresh if n.number > moved.get(n.incarnation, 0)))
+        everything = unmoved
+        if table is not None and table.files:
+            scan = pl.scan_parquet([place / name for name in table.files], schema=unmoved.schema, glob=False)
+            everything = pl.concat(
+                [(scan if since is None else scan.filter(pl.col("received") >= since)).collect(), unmoved]
+            )
         if since is not None:
             everything = everything.filter(pl.col("received") >= since)
         everything = everything.sort("received", "seq", maintain_order=True)
@@ -143,6 +145,24 @@ class FileRecords:
         _known(kind)
         folders = [self._root / place / kind for place in ("segments", "tables")]
         return sorted({path.name for folder in folders if folder.is_dir() for path in folder.iterdir()})
+
+    def stamp(self, model: str) -> str:
+        """Return a word that changes whenever a row of the model is written or moved: segments with their sizes, tables with their versions."""
+        marks = []
+        for kind in SCHEMAS:
+            for path in segments(self._root / "segments" / kind / _model(model)):
+                with suppress(FileNotFoundError):  # moved since the listing: the table's log tells
+                    marks.append(f"{path.name}:{path.stat().st_size}")
+            marks.append(newest_commit(self._place(kind, model)))
+        return "/".join(marks)
+
+    def is_due(self) -> bool:
+        for kind in SCHEMAS:
+            for model in self.models(kind):
+                with self._closed(kind, model) as paths:
+                    if paths:
+                        return True
+        return False
 
     def seal(self) -> None:
         """Close this writer's segments under way, so that the next `compact` takes them."""
@@ -239,7 +259,7 @@ class FileRecords:
 
     def _table(self, kind: str, model: str) -> "DeltaTable | None":
         place = self._place(kind, model)
-        if not (place / "_delta_log").is_dir():
+        if not (place / FOLDER).is_dir():
             return None
         from deltalake import DeltaTable
 

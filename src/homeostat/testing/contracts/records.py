@@ -46,9 +46,21 @@ class RecordsContract:
             assert "received" in empty.columns
         assert records.read("predictions", "other").columns == records.read("predictions", "m").columns
 
+    def test_the_stamp_changes_with_every_write_and_only_then(self, tmp_path: Path) -> None:
+        writer, reader = self.records(tmp_path), self.records(tmp_path)
+        stamps = [reader.stamp("m")]
+        for write in (("predictions", prediction("r1")), ("predictions", prediction("r2")), ("labels", label("l1"))):
+            writer.write(write[0], [write[1]])
+            stamps.append(reader.stamp("m"))
+            assert self.records(tmp_path).stamp("m") == stamps[-1]
+        assert len(set(stamps)) == len(stamps)
+        writer.write("labels", [label("l2", model="other")])
+        assert reader.stamp("m") == stamps[-1]
+
     def test_writing_nothing_is_nothing(self, tmp_path: Path) -> None:
         records = self.records(tmp_path)
         records.write("predictions", [])
+        assert not records.is_due()
         assert records.compact() == 0
 
     def test_rows_come_in_order_of_receipt_and_within_an_instant_in_order_of_writing(self, tmp_path: Path) -> None:
