@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -264,11 +267,65 @@ def test_an_experiment_with_a_place_of_its_own_is_cleaned_too(world):
     assert other
 
 
-def test_parts_that_nobody_put_together_go_when_they_were_seen_long_ago(world):
+def test_an_upload_in_parts_goes_when_nobody_went_on_with_it_for_a_day(world):
     world.blobs.put_bytes("uploads/abc/upload.json", b"{}")
-    assert world.collect(now=LATER).blobs == []
-    assert world.collect(now=LATER + timedelta(days=2)).blobs == []
-    assert world.collect(now=LATER + MONTH).blobs == ["uploads/abc"]
+    world.blobs.put_bytes("uploads/abc/1", b"12345")
+    world.blobs.put_bytes("uploads/def/upload.json", b"{}")
+    world.blobs.put_bytes("uploads/def/1", b"1")
+    now = datetime.now(UTC)
+    assert world.collect(older_than=timedelta(), now=now + timedelta(hours=23)).unfinished == []
+    two_days_ago = (now - timedelta(days=2)).timestamp()
+    for name in ("abc/upload.json", "abc/1", "def/upload.json"):  # def had a part just now
+        os.utime(world.blobs.root / "uploads" / name, (two_days_ago, two_days_ago))
+    planned = world.collect(older_than=timedelta(), now=now, dry_run=True)
+    assert world.blobs.exists("uploads/abc")
+    assert (planned.unfinished, planned.files, planned.size_bytes) == (["uploads/abc"], 2, 7)
+    assert world.collect(older_than=timedelta(), now=now) == planned
+    assert [entry.name for entry in world.blobs.entries("uploads")] == ["def"]
+    assert world.collect(older_than=timedelta(), now=now + timedelta(days=2)).unfinished == ["uploads/def"]
+
+
+WRITER = """
+import sys, time
+from pathlib import Path
+from homeostat.storage.blobs import LocalBlobs
+
+blobs = LocalBlobs(Path(sys.argv[1]))
+with blobs.upload("artifacts/0/half") as file:
+    file.write(b"12345")
+    print("writing", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_what_a_killed_upload_left_goes_and_nothing_of_one_under_way(world):
+    command = [sys.executable, "-c", WRITER, str(world.blobs.root)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as killed:
+        assert killed.stdout.readline() == b"writing\n"
+        killed.kill()
+    later = datetime.now(UTC) + timedelta(days=2)
+    with world.blobs.upload("artifacts/0/whole") as file:  # has had nothing for two days, and is under way all the same
+        file.write(b"123")
+        planned = world.collect(older_than=timedelta(), now=later, dry_run=True)
+        assert len(planned.unfinished) == 1
+        assert (planned.files, planned.size_bytes) == (1, 5)
+        assert world.collect(older_than=timedelta(), now=datetime.now(UTC)).unfinished == []
+        assert world.collect(older_than=timedelta(), now=later) == planned
+        assert world.collect(older_than=timedelta(), now=later).unfinished == []
+    assert world.blobs.get_bytes("artifacts/0/whole") == b"123"
+    assert not world.blobs.exists("artifacts/0/half")
+    assert list((world.blobs.root / ".staging").iterdir()) == []
+    with world.store.read() as tx:
+        assert [event.payload["files"] for event in tx.audit.events() if event.kind == "blobs.freed"] == [1]
+
+
+def test_what_was_left_of_a_tree_goes_too(world):
+    left = world.blobs.root / ".staging" / ("a" * 32) / "inner"
+    left.mkdir(parents=True)
+    (left / "file").write_bytes(b"123")
+    freed = world.collect(older_than=timedelta(), now=datetime.now(UTC) + timedelta(days=2))
+    assert (len(freed.unfinished), freed.size_bytes >= 3) == (1, True)
+    assert list((world.blobs.root / ".staging").iterdir()) == []
 
 
 def test_a_time_to_come_is_refused(world):

@@ -10,6 +10,7 @@ import pytest
 
 from homeostat.app.wiring import open_blobs
 from homeostat.core.errors import InvalidInput, NotAllowed, NotFound, Unreachable
+from homeostat.storage.blob_cache import BlobCache
 from homeostat.storage.blobs_object import ObjectBlobs
 from homeostat.testing.contracts.blobs import BlobsContract
 
@@ -37,6 +38,10 @@ def options(address: str) -> dict[str, object]:
         "region": "us-east-1",
         "client_options": {"allow_http": True},
     }
+
+
+def cache(folder: Path) -> BlobCache:
+    return BlobCache(folder, most_bytes=10**9)
 
 
 def make_bucket(address: str) -> str:
@@ -74,7 +79,9 @@ class TestObjectBlobs(BlobsContract):
 
     def blobs(self, tmp_path: Path) -> ObjectBlobs:
         self.bucket = make_bucket(self.address)
-        return ObjectBlobs(f"s3://{self.bucket}/below/here", cache=tmp_path / "cache", options=options(self.address))
+        return ObjectBlobs(
+            f"s3://{self.bucket}/below/here", cache=cache(tmp_path / "cache"), options=options(self.address)
+        )
 
     def test_a_large_upload_goes_in_parts_and_a_broken_one_leaves_none(self, tmp_path):
         store = self.blobs(tmp_path)
@@ -120,7 +127,7 @@ class TestObjectBlobs(BlobsContract):
     def test_nothing_is_seen_outside_the_prefix(self, tmp_path):
         store = self.blobs(tmp_path)
         store.put_bytes("a", b"1")
-        whole = ObjectBlobs(f"s3://{self.bucket}", cache=tmp_path / "c", options=options(self.address))
+        whole = ObjectBlobs(f"s3://{self.bucket}", cache=cache(tmp_path / "c"), options=options(self.address))
         assert whole.get_bytes("below/here/a") == b"1"
         whole.put_bytes("below/here-not/b", b"2")
         assert [entry.name for entry in store.entries("a")] == []
@@ -146,7 +153,7 @@ class TestObjectBlobs(BlobsContract):
 def test_a_store_that_is_not_there_is_unreachable(tmp_path):
     store = ObjectBlobs(
         "s3://bucket",
-        cache=tmp_path,
+        cache=cache(tmp_path),
         options={**options("http://127.0.0.1:1"), "retry_config": {"max_retries": 0}},
     )
     with pytest.raises(Unreachable):
@@ -156,7 +163,7 @@ def test_a_store_that_is_not_there_is_unreachable(tmp_path):
 
 
 def test_a_bucket_that_is_not_there_is_said(s3, tmp_path):
-    store = ObjectBlobs("s3://no-such-bucket", cache=tmp_path, options=options(s3))
+    store = ObjectBlobs("s3://no-such-bucket", cache=cache(tmp_path), options=options(s3))
     with pytest.raises((NotFound, NotAllowed, Unreachable)):
         store.put_bytes("a", b"x")
 

@@ -14,26 +14,27 @@ from homeostat.core.errors import HomeostatError, InvalidInput
 from homeostat.core.garbage import Deleted
 from homeostat.core.ports import BlobStore, Store
 from homeostat.core.queries import ExperimentQuery
+from homeostat.core.records import BlobInfo
 from homeostat.track.artifacts import SCHEME, blob_at
 
 _BATCH = 500
 _UPLOADED, _OWN, _PARTS, _IMPORTED = "artifacts", "runs", "uploads", "artifacts/imported"
 _RUN = re.compile(r"[0-9a-f]{32}")
 _INSIDE = {"models": re.compile(r"m-[0-9a-f]{32}"), "traces": re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")}
-_SEEN = "gc.uploads"
 _DEFAULT = "0"
-_LEAST = timedelta(days=1)
+_LEAST = timedelta(days=1)  # an upload that has had nothing for so long is not under way any more
 
 
 @dataclass(slots=True)
 class Freed:
-    """What goes, or went. `kept` says what could not, and why."""
+    """What goes, or went. `unfinished` are uploads that nobody goes on with; `kept` says what could not go, and why."""
 
     runs: list[str] = field(default_factory=list)
     logged_models: list[str] = field(default_factory=list)
     experiments: list[str] = field(default_factory=list)
     traces: int = 0
     blobs: list[str] = field(default_factory=list)
+    unfinished: list[str] = field(default_factory=list)
     files: int = 0
     size_bytes: int = 0
     kept: list[str] = field(default_factory=list)
@@ -77,8 +78,8 @@ def collect(
         is_named = path in above or not named.isdisjoint(_folders(path))
         if not is_named and _last(path) not in known:
             _free(blobs, path, freed, dry_run=dry_run)
-    _free_uploads(store, blobs, freed, now=now, older_than=max(older_than, _LEAST), dry_run=dry_run)
-    if not dry_run and freed.blobs:
+    _free_unfinished(blobs, freed, before=now - max(older_than, _LEAST), dry_run=dry_run)
+    if not dry_run and (freed.blobs or freed.unfinished):
         with store.write() as tx:
             payload = {"blobs": len(freed.blobs), "files": freed.files, "bytes": freed.size_bytes}
             record(tx, "blobs.freed", subject="store", actor=actor, time=now, payload=payload)
@@ -153,36 +154,36 @@ def _candidates(store: Store, blobs: BlobStore) -> Iterator[str]:  # noqa: C901 
 
 
 def _free(blobs: BlobStore, path: str, freed: Freed, *, dry_run: bool) -> None:
-    for size in _sizes(blobs, path):
+    for file in _files(blobs, path):
         freed.files += 1
-        freed.size_bytes += size
+        freed.size_bytes += file.size_bytes or 0
     freed.blobs.append(path)
     if not dry_run:
         blobs.delete(path)
 
 
-def _free_uploads(
-    store: Store, blobs: BlobStore, freed: Freed, *, now: datetime, older_than: timedelta, dry_run: bool
-) -> None:
-    """Parts of uploads that nobody completed: those that were seen so long ago already."""
-    there = [entry.name for entry in blobs.entries(_PARTS)]
-    with store.read() as tx:
-        seen = dict(tx.watch.get_state(_SEEN) or {})
-    old = {name for name in there if name in seen and datetime.fromisoformat(seen[name]) <= now - older_than}
-    for name in sorted(old):
-        _free(blobs, f"{_PARTS}/{name}", freed, dry_run=dry_run)
-    left = {name: seen.get(name, now.isoformat()) for name in there if name not in old}
-    if not dry_run and left != seen:
-        with store.write() as tx:
-            tx.watch.set_state(_SEEN, left)
+def _free_unfinished(blobs: BlobStore, freed: Freed, *, before: datetime, dry_run: bool) -> None:
+    """Uploads in parts that nobody went on with since then, and what writers that were killed left."""
+    for entry in blobs.entries(_PARTS):
+        upload = f"{_PARTS}/{entry.name}"
+        if all(each.changed is not None and each.changed < before for each in _files(blobs, upload)):
+            _free(blobs, upload, freed, dry_run=dry_run)
+            freed.unfinished.append(upload)
+    left = blobs.leftovers(before=before)
+    for each in left:
+        freed.files += 1
+        freed.size_bytes += each.size_bytes or 0
+        freed.unfinished.append(f"{each.name}, {each.size_bytes or 0:,} bytes that a killed process left")
+    if not dry_run:
+        blobs.clear(left)
 
 
-def _sizes(blobs: BlobStore, path: str) -> Iterator[int]:
+def _files(blobs: BlobStore, path: str) -> Iterator[BlobInfo]:
     for entry in blobs.entries(path):
         if entry.is_folder:
-            yield from _sizes(blobs, f"{path}/{entry.name}")
+            yield from _files(blobs, f"{path}/{entry.name}")
         else:
-            yield entry.size_bytes or 0
+            yield entry
 
 
 def _folders(path: str) -> Iterator[str]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 DATABASE_VARIABLE = "HOMEOSTAT_DATABASE"
 ARTIFACTS_VARIABLE = "HOMEOSTAT_ARTIFACTS"
+CACHE_VARIABLE = "HOMEOSTAT_CACHE_GB"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +49,6 @@ class House:
 
 def open_house(place: "Place", *, writer_id: str, actor: str | None = None, clock: Clock | None = None) -> House:
     """Open the project's stores. `writer_id` names this process in the record of predictions and labels."""
-    from homeostat.storage.records import FileRecords
     from homeostat.storage.sql.store import open_store
     from homeostat.storage.tables.delta import DeltaTables
 
@@ -58,10 +58,17 @@ def open_house(place: "Place", *, writer_id: str, actor: str | None = None, cloc
         store=open_store(database_url(place)),
         tables=DeltaTables(place.state / "tables"),
         blobs=open_blobs(os.environ.get(ARTIFACTS_VARIABLE) or str(place.state / "blobs"), cache=place.state / "cache"),
-        records=FileRecords(place.state / "records", writer_id=writer_id),
+        records=open_records(place, writer_id=writer_id),
         clock=clock or SystemClock(),
         actor=actor or whoami(),
     )
+
+
+def open_records(place: "Place", *, writer_id: str) -> RecordLog:
+    """Open the record of predictions and labels alone."""
+    from homeostat.storage.records import FileRecords
+
+    return FileRecords(place.state / "records", writer_id=writer_id)
 
 
 def open_tracking(database: str, artifacts: str) -> tuple[Store, BlobStore]:
@@ -78,6 +85,7 @@ def open_blobs(where: str, *, cache: Path) -> BlobStore:
     scheme, mark, _ = where.partition("://")
     if not mark:
         return LocalBlobs(Path(where))
+    from homeostat.storage.blob_cache import BlobCache
     from homeostat.storage.blobs_object import SCHEMES, ObjectBlobs
 
     if scheme not in SCHEMES:
@@ -85,7 +93,20 @@ def open_blobs(where: str, *, cache: Path) -> BlobStore:
             f"'{scheme}://' is not a place that artifacts can be kept in",
             hint=f"give a folder, or a bucket: {', '.join(f'{each}://bucket/prefix' for each in SCHEMES)}",
         )
-    return ObjectBlobs(where, cache=cache)
+    return ObjectBlobs(where, cache=BlobCache(cache, most_bytes=_most_cached()))
+
+
+def _most_cached() -> int:
+    text = os.environ.get(CACHE_VARIABLE) or "10"
+    try:
+        gigabytes = float(text)
+    except ValueError:
+        gigabytes = -1.0
+    if not 0 <= gigabytes < float("inf"):
+        raise InvalidInput(
+            f"{CACHE_VARIABLE} is no size: '{text}'", hint="write how many GB copies of artifacts may take: 10"
+        )
+    return int(gigabytes * 1e9)
 
 
 def database_url(place: "Place") -> str:

@@ -219,11 +219,12 @@ class LoggedModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlobInfo:
-    """An entry of a folder of blobs; `size_bytes` is None for a folder."""
+    """An entry of a folder of blobs; `size_bytes` and `changed`, when it was written, are None for a folder."""
 
     name: str
     is_folder: bool
     size_bytes: int | None = None
+    changed: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

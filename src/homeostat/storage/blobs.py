@@ -1,10 +1,12 @@
 """Blobs as files under one folder: written to a temporary name, flushed to disk, then renamed into place."""
 
+import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
@@ -72,6 +74,7 @@ class LocalBlobs:
         staged = self._staged()
         try:
             with staged.open("wb", buffering=0) as file:
+                fcntl.flock(file, fcntl.LOCK_EX)  # says that somebody is at work on it, until the process ends
                 yield file
                 os.fsync(file.fileno())
             _make_folder(target.parent, self.root, path)
@@ -93,19 +96,20 @@ class LocalBlobs:
             raise NotFound(f"no folder '{folder}'", hint="give the folder whose files are to be stored")
         staged = self._staged()
         staged.mkdir()
-        try:
-            digests = _copy_tree(folder, staged)
-        except BaseException:
-            shutil.rmtree(staged, ignore_errors=True)
-            raise
-        _make_folder(target.parent, self.root, path)
-        if target.exists():
-            old = self._staged()
-            target.rename(old)
-            staged.rename(target)
-            _remove(old)
-        else:
-            staged.rename(target)
+        with _at_work(staged):
+            try:
+                digests = _copy_tree(folder, staged)
+            except BaseException:
+                shutil.rmtree(staged, ignore_errors=True)
+                raise
+            _make_folder(target.parent, self.root, path)
+            if target.exists():
+                old = self._staged()
+                target.rename(old)
+                staged.rename(target)
+                _remove(old)
+            else:
+                staged.rename(target)
         flush(target.parent)
         return digests
 
@@ -134,8 +138,9 @@ class LocalBlobs:
                 if entry.is_dir(follow_symlinks=False):
                     found.append(BlobInfo(name=entry.name, is_folder=True))
                 elif entry.is_file(follow_symlinks=False):
-                    size = entry.stat(follow_symlinks=False).st_size
-                    found.append(BlobInfo(name=entry.name, is_folder=False, size_bytes=size))
+                    told = entry.stat(follow_symlinks=False)
+                    changed = datetime.fromtimestamp(told.st_mtime, UTC)
+                    found.append(BlobInfo(name=entry.name, is_folder=False, size_bytes=told.st_size, changed=changed))
         return sorted(found, key=lambda each: each.name)
 
     def size(self, path: str) -> int:
@@ -148,6 +153,19 @@ class LocalBlobs:
         """Yield the bytes from `start` up to `stop`, four megabytes at a time."""
         found = self._existing(path, want_file=True)
         return _pieces(found, start, stop)
+
+    def leftovers(self, *, before: datetime) -> list[BlobInfo]:
+        folder = self.root / _STAGING
+        found = [_left(each) for each in sorted(folder.iterdir())] if folder.is_dir() else []
+        return [each for each in found if each is not None and each.changed is not None and each.changed < before]
+
+    def clear(self, leftovers: Iterable[BlobInfo]) -> None:
+        for each in leftovers:
+            staged = self.root / _STAGING / each.name
+            if each.is_folder:
+                shutil.rmtree(staged, ignore_errors=True)
+            else:
+                staged.unlink(missing_ok=True)
 
     def _existing(self, path: str, *, want_file: bool) -> Path:
         found = inside(self.root, path)
@@ -183,6 +201,36 @@ def _pieces(path: Path, start: int, stop: int | None) -> Iterator[bytes]:
         while left > 0 and (piece := file.read(min(_PIECE_BYTES, left))):
             left -= len(piece)
             yield piece
+
+
+@contextmanager
+def _at_work(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, which ends with the process however that ends."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _left(staged: Path) -> BlobInfo | None:
+    """Return what a writer left, None while one is at work on it. A rename counts as a change: what is deleted is first moved there."""
+    try:
+        descriptor = os.open(staged, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        is_folder = staged.is_dir()
+        told = [each.lstat() for each in (staged, *(staged.rglob("*") if is_folder else ()))]
+    except (BlockingIOError, FileNotFoundError):
+        return None
+    finally:
+        os.close(descriptor)
+    size = sum(each.st_size for each in told[is_folder:])
+    changed = datetime.fromtimestamp(max(each.st_ctime for each in told), UTC)
+    return BlobInfo(name=staged.name, is_folder=is_folder, size_bytes=size, changed=changed)
 
 
 def _remove(path: Path) -> None:

@@ -3,16 +3,16 @@
 import hashlib
 import json
 import queue
-import shutil
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
-from uuid import uuid4
 
 from homeostat.core.errors import HomeostatError, InvalidInput, MissingExtra, NotAllowed, NotFound, Unreachable
 from homeostat.core.records import BlobInfo
+from homeostat.storage.blob_cache import BlobCache
 from homeostat.storage.blobs import checked
 
 SCHEMES = ("s3", "gs", "az", "abfss")
@@ -27,10 +27,10 @@ class ObjectBlobs:
     """A `core.ports.BlobStore` in a bucket, below a prefix. Safe for many threads and processes; the last writer of a path wins.
 
     A tree is written object by object: who reads it while it is written may see a part of it. Whoever stores a tree names it, in the
-    metadata, only when `put_tree` has returned. `cache` is the folder that `local` copies to.
+    metadata, only when `put_tree` has returned. `cache` is where `local` copies to.
     """
 
-    def __init__(self, url: str, *, cache: Path, options: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, url: str, *, cache: BlobCache, options: Mapping[str, Any] | None = None) -> None:
         try:
             from obstore.store import from_url
         except ModuleNotFoundError as error:
@@ -96,10 +96,8 @@ class ObjectBlobs:
             raise NotFound(f"no blob '{path}'", hint=f"the store is {self.url}")
         tags = {name: (meta.get("e_tag"), meta["size"]) for name, meta in sorted(found.items())}
         key = hashlib.sha256(json.dumps([self.url, path, tags]).encode()).hexdigest()[:32]
-        target = self._cache / key
-        if not target.exists():
-            self._fetch(path, found, target)
-        return target / PurePosixPath(path).name
+        folder = self._cache.get(key) or self._cache.add(key, lambda folder: self._fetch(path, found, folder))
+        return folder / PurePosixPath(path).name
 
     def exists(self, path: str) -> bool:
         return self._meta(checked(path)) is not None or bool(self._below(path, first_only=True))
@@ -116,7 +114,12 @@ class ObjectBlobs:
             found = obstore.list_with_delimiter(self._store, prefix=f"{path}/")
         folders = [BlobInfo(name=PurePosixPath(str(each)).name, is_folder=True) for each in found["common_prefixes"]]
         files = [
-            BlobInfo(name=PurePosixPath(meta["path"]).name, is_folder=False, size_bytes=meta["size"])
+            BlobInfo(
+                name=PurePosixPath(meta["path"]).name,
+                is_folder=False,
+                size_bytes=meta["size"],
+                changed=meta["last_modified"],
+            )
             for meta in found["objects"]
         ]
         return sorted([*folders, *files], key=lambda each: each.name)
@@ -139,6 +142,14 @@ class ObjectBlobs:
         with _told(path):
             for piece in obstore.get(self._store, path, options={"range": (start, end)}).stream(_PIECE_BYTES):
                 yield bytes(piece)
+
+    def leftovers(self, *, before: datetime) -> list[BlobInfo]:
+        """Nothing: what a killed upload left in the bucket is the bucket's to expire (AbortIncompleteMultipartUpload), and not told to us."""
+        del before
+        return []
+
+    def clear(self, leftovers: Iterable[BlobInfo]) -> None:
+        """Nothing is ever left that this store could see."""
 
     def _known(self, path: str) -> Mapping[str, Any]:
         found = self._meta(checked(path))
@@ -193,24 +204,14 @@ class ObjectBlobs:
                 raise InvalidInput(f"'{path}' is a folder in the store", hint="choose another path")
             self._folders.discard(path)
 
-    def _fetch(self, path: str, found: Mapping[str, Mapping[str, Any]], target: Path) -> None:
-        self._cache.mkdir(parents=True, exist_ok=True, mode=0o700)
-        staged = self._cache / f".{uuid4().hex}"
-        root = staged / PurePosixPath(path).name
-        try:
-            for name in found:
-                file = root / name.removeprefix(path).lstrip("/") if name != path else root
-                file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                with file.open("wb") as out:
-                    for piece in self.chunks(name):
-                        out.write(piece)
-            try:
-                staged.rename(target)
-            except OSError:  # another process was quicker
-                if not target.exists():
-                    raise
-        finally:
-            shutil.rmtree(staged, ignore_errors=True)
+    def _fetch(self, path: str, found: Mapping[str, Mapping[str, Any]], folder: Path) -> None:
+        root = folder / PurePosixPath(path).name
+        for name in found:
+            file = root / name.removeprefix(path).lstrip("/") if name != path else root
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with file.open("wb") as out:
+                for piece in self.chunks(name):
+                    out.write(piece)
 
 
 class _Pipe:

@@ -15,7 +15,7 @@ def COMMAND(
         str | None, typer.Option(help="Where files are; default: the project's, else .homeostat/blobs.")
     ] = None,
 ) -> None:
-    """Free what was deleted, for good: runs, logged models, experiments with their traces, and files that nothing names."""
+    """Free what was deleted, for good: runs, logged models, experiments with their traces, files that nothing names, broken uploads."""
     from homeostat.app.gc import collect
     from homeostat.cli.output import next_step, show
     from homeostat.cli.stores import open_here
@@ -31,9 +31,10 @@ def COMMAND(
     lines = [
         f"{word}: {counts} with {freed.traces} traces",
         f"{word}: {freed.files} files, {freed.size_bytes:,} bytes, in {len(freed.blobs)} folders",
+        *(f"{word}: unfinished upload {line}" for line in freed.unfinished),
         *(f"kept: {line}" for line in freed.kept),
     ]
     data = {name: getattr(freed, name) for name in freed.__dataclass_fields__} | {"dry_run": dry_run}
     show(data, "\n".join(lines))
-    if dry_run and (freed.blobs or freed.runs or freed.experiments or freed.logged_models):
+    if dry_run and (freed.blobs or freed.unfinished or freed.runs or freed.experiments or freed.logged_models):
         next_step(f"homeostat gc --older-than {older_than}")

@@ -1,6 +1,7 @@
 """What every blob store must do."""
 
 import hashlib
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -145,3 +146,19 @@ class BlobsContract:
         with pytest.raises(InvalidInput):
             store.put_bytes("file/below", b"y")
         assert store.get_bytes("file") == b"x"
+
+    def test_a_writer_at_work_and_one_that_is_done_leave_nothing_behind(self, tmp_path: Path) -> None:
+        store, later = self.blobs(tmp_path), datetime.now(UTC) + timedelta(days=2)
+        with store.upload("a") as file:
+            file.write(b"1")
+            assert store.leftovers(before=later) == []
+        store.delete("a")
+        assert store.leftovers(before=later) == []
+        store.clear([])
+
+    def test_an_entry_says_when_it_was_written(self, tmp_path: Path) -> None:
+        store = self.blobs(tmp_path)
+        store.put_bytes("t/a", b"1")
+        (entry,) = store.entries("t")
+        assert entry.changed is not None
+        assert abs(entry.changed - datetime.now(UTC)) < timedelta(hours=1)
