@@ -158,7 +158,7 @@ ENDPOINTS = (
     Endpoint("PATCH", "logged-models/{model_id}", finalize, examples={"status": "LOGGED_MODEL_READY"}),
     Endpoint("DELETE", "logged-models/{model_id}", delete),
     Endpoint("PATCH", "logged-models/{model_id}/tags", set_tags, examples={"tags": [_PAIR]}),
-    Endpoint("DELETE", "logged-models/{model_id}/tags/{tag_key}", delete_tag),
+    Endpoint("DELETE", "logged-models/{model_id}/tags/{tag_key:path}", delete_tag),
     Endpoint("POST", "logged-models/{model_id}/params", log_params, examples={"params": [_PAIR]}),
     Endpoint("POST", "runs/log-model", log_model),
 )
