@@ -6,7 +6,7 @@ import pytest
 
 from homeostat.app.project import load
 from homeostat.app.wiring import open_house
-from homeostat.web.native_api import build_app
+from homeostat.web.control import build_door
 
 PROJECT = """
 model: late
@@ -20,7 +20,7 @@ serve: {host: ml.example}
 def ask(tmp_path):
     (tmp_path / "homeostat.yaml").write_text(PROJECT)
     house = open_house(load(tmp_path / "homeostat.yaml"), writer_id="test", actor="ann")
-    app = build_app(house)
+    app = build_door(house)
 
     def ask(method, path, body=None, *, host="127.0.0.1:8701", **headers):
         async def once():
@@ -39,7 +39,7 @@ def ask(tmp_path):
 
 
 def test_it_says_how_the_model_is(ask):
-    assert ask("GET", "/health").json() == {"status": "ok", "loop": "running"}
+    assert ask("GET", "/health").json() == {"status": "ok", "loop": "running", "looks": 1}
     assert [one["model"] for one in ask("GET", "/api/v1/status").json()["models"]] == ["late"]
     assert 'homeostat_model_state{model="late",state="new"} 1.0' in ask("GET", "/metrics").text
 
@@ -64,6 +64,10 @@ def test_what_is_not_there_names_what_is(ask):
     [
         ("/api/v1/cycles/nope/approval", {"approved": True, "by": "ann"}, 404),
         ("/api/v1/cycles/nope/approval", {"approved": "yes", "by": "ann"}, 400),
+        ("/api/v1/cycles/nope/approval", {"approved": True}, 400),
+        ("/api/v1/cycles", {"becuase": "a slip"}, 400),
+        ("/api/v1/cycles", {"because": "a\0b"}, 400),
+        ("/api/v1/cycles", {"version": 0}, 400),
         ("/api/v1/cycles", ["now"], 400),
         ("/api/v1/cycles", {"because": "x" * 1_100_000}, 400),
     ],
@@ -76,8 +80,11 @@ def test_bad_requests_are_told_and_change_nothing(ask, path, body, status):
 
 
 def test_a_foreign_page_or_name_is_refused(ask):
-    assert ask("GET", "/health", host="ml.example:8701").status_code == 200
-    assert ask("GET", "/health", host="evil.example").status_code == 403
+    assert ask("GET", "/api/v1/status", host="ml.example:8701").status_code == 200
+    assert ask("GET", "/api/v1/status", host="evil.example").status_code == 403
+    assert ask("GET", "/health", host="probe.example").status_code == 200
     assert ask("GET", "/nope", host="evil.example").status_code == 403
-    assert ask("POST", "/api/v1/cycles", {}, origin="http://evil.example").status_code == 403
+    for origin in ("http://evil.example", "http://127.0.0.1:3000", "null"):
+        answer = ask("POST", "/api/v1/cycles", {}, origin=origin)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "permission_denied")
     assert ask("GET", "/api/v1/cycles").json() == {"cycles": []}

@@ -43,6 +43,16 @@ class Approval(msgspec.Struct, forbid_unknown_fields=True):
     reason: _Text = ""
 
 
+class _AnyHost(Hosts):
+    """The native API asks nobody for a name: `web.safety` stands before all of the control process, and has."""
+
+    def __init__(self) -> None:
+        super().__init__("127.0.0.1")
+
+    def check(self, request: Request) -> None:
+        del request
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
     """One route: what answers, and what it takes and gives, for the API's description. The summary is the handler's docstring."""
@@ -61,7 +71,7 @@ def build_app(
     looks: Callable[[], int] = lambda: 1,
     beside: Callable[[], Sequence[openapi.Operation]] = lambda: (),
 ) -> Starlette:
-    """Return the native API: /health, /metrics, /api/v1/status, /api/v1/cycles; /openapi.json describes it and what is `beside` it."""
+    """Return the native API, to be put behind `web.safety`: /health, /metrics, /api/v1/status, /api/v1/cycles; /openapi.json describes it and what is `beside` it."""
 
     async def health(house: House, _request: Request) -> Response:
         """Whether the door and the store behind it answer, and how often the loop has looked since its start."""
@@ -73,7 +83,7 @@ def build_app(
         """What all of this takes and answers, as OpenAPI 3.1."""
         return JSONResponse(await run_in_threadpool(lambda: _document(doors, beside())))
 
-    hosts = Hosts(house.project.serve.host)
+    hosts = _AnyHost()
     doors = (Door(path="/health", handler=health), *_DOORS, Door(path=openapi.PATH, handler=describe))
 
     def route(door: Door) -> Route:
