@@ -41,7 +41,8 @@ _TAGS = PreparedIn(
         .order_by(run_tags.c.run_id, run_tags.c.key)
     )
 )
-_PAIR = ("run_id", "key", "value")
+_EXPERIMENT = Prepared(lambda _: select(runs.c.experiment_id).where(runs.c.run_id == bindparam("run_id")), "run_id")
+_PAIR = ("run_id", "experiment_id", "key", "value")
 _ADD_PARAM = PreparedInsert(run_params, *_PAIR)
 _STATUS = Prepared(
     lambda _: (
@@ -75,9 +76,10 @@ class SqlRuns:
     def create(self, run: Run) -> None:
         if _HEAD.run(self._connection, run.run_id).fetchone() is not None:
             raise Conflict(f"run '{run.run_id}' exists already")
+        experiment_id = number_of(run.experiment_id)
         values = {
             "run_id": run.run_id,
-            "experiment_id": number_of(run.experiment_id),
+            "experiment_id": experiment_id,
             "name": run.name,
             "status": run.status.value,
             "started": to_micros(run.started),
@@ -88,8 +90,8 @@ class SqlRuns:
             "facts": "{}" if not run.facts else _as_json.process_bind_param(run.facts, self._connection.dialect),
         }
         _CREATE.run(self._connection, *(values[name] for name in _COLUMNS))
-        self._add_params(run.run_id, run.params)
-        self.set_tags(run.run_id, run.tags)
+        self._add(_ADD_PARAM, run.run_id, experiment_id, run.params)
+        self._add(_SET_TAG, run.run_id, experiment_id, run.tags)
 
     def update(self, run: Run) -> None:
         known = self.get(run.run_id)
@@ -186,15 +188,21 @@ class SqlRuns:
                 f"for run ID='{run_id}'. Attempted logging new value '{params[first]}'.",
                 hint="params are immutable; start another run",
             )
-        self._add_params(run_id, {key: value for key, value in params.items() if key not in known})
-
-    def _add_params(self, run_id: str, params: Mapping[str, str]) -> None:
-        if params:
-            _ADD_PARAM.run(self._connection, [(run_id, key, value) for key, value in params.items()])
+        new = {key: value for key, value in params.items() if key not in known}
+        self._add(_ADD_PARAM, run_id, self._experiment_of(run_id), new)
 
     def set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         if tags:
-            _SET_TAG.run(self._connection, [(run_id, key, value) for key, value in tags.items()])
+            self._add(_SET_TAG, run_id, self._experiment_of(run_id), tags)
+
+    def _add(self, statement: PreparedInsert, run_id: str, experiment_id: int, pairs: Mapping[str, str]) -> None:
+        statement.run(self._connection, [(run_id, experiment_id, key, value) for key, value in pairs.items()])
+
+    def _experiment_of(self, run_id: str) -> int:
+        row = _EXPERIMENT.run(self._connection, run_id).fetchone()
+        if row is None:
+            raise NotFound(f"Run with id={run_id} not found")
+        return int(row[0])
 
     def delete_tag(self, run_id: str, key: str) -> bool:
         which = (run_tags.c.run_id == run_id) & (run_tags.c.key == key)

@@ -29,9 +29,18 @@ _Id = BigInteger().with_variant(Integer, "sqlite")
 HEAD_CHARACTERS = 64
 
 
-def _head() -> Column[str]:
-    """Values may be long, and an index entry may not: the beginning of a value is what is indexed."""
-    return Column("head", Text, Computed(f"substr(value, 1, {HEAD_CHARACTERS})", persisted=True))
+_Ordered = Text().with_variant(
+    Text(collation="C"), "postgresql"
+)  # by characters, as SQLite: the order of heads is that of values
+
+
+def _valued() -> tuple[Column[int], Column[str], Column[str]]:
+    """Values may be long, and an index entry may not: the beginning of a value is what is indexed, for each experiment."""
+    return (
+        Column("experiment_id", Integer, nullable=False),
+        Column("value", _Ordered, nullable=False),
+        Column("head", _Ordered, Computed(f"substr(value, 1, {HEAD_CHARACTERS})", persisted=True)),
+    )
 
 
 def _clustered(name: str, *columns: Any) -> Table:
@@ -77,18 +86,16 @@ run_params = _clustered(
     "run_params",
     Column("run_id", ForeignKey("runs.run_id"), primary_key=True),
     Column("key", Text, primary_key=True),
-    Column("value", Text, nullable=False),
-    _head(),
-    Index("ix_run_params_value", "key", "head"),
+    *_valued(),
+    Index("ix_run_params_value", "experiment_id", "key", "head"),
 )
 
 run_tags = _clustered(
     "run_tags",
     Column("run_id", ForeignKey("runs.run_id"), primary_key=True),
     Column("key", Text, primary_key=True),
-    Column("value", Text, nullable=False),
-    _head(),
-    Index("ix_run_tags_value", "key", "head"),
+    *_valued(),
+    Index("ix_run_tags_value", "experiment_id", "key", "head"),
 )
 
 metric_series = _clustered(

@@ -428,24 +428,36 @@ def upgrade() -> None:
         "run_params",
         sa.Column("run_id", sa.String(length=32), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("value", sa.Text(), nullable=False),
-        sa.Column("head", sa.Text(), sa.Computed("substr(value, 1, 64)", persisted=True), nullable=True),
+        sa.Column("experiment_id", sa.Integer(), nullable=False),
+        sa.Column("value", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column(
+            "head",
+            sa.Text().with_variant(sa.Text(collation="C"), "postgresql"),
+            sa.Computed("substr(value, 1, 64)", persisted=True),
+            nullable=True,
+        ),
         sa.ForeignKeyConstraint(["run_id"], ["runs.run_id"], name=op.f("fk_run_params_run_id")),
         sa.PrimaryKeyConstraint("run_id", "key", name=op.f("pk_run_params")),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_run_params_value", "run_params", ["key", "head"], unique=False)
+    op.create_index("ix_run_params_value", "run_params", ["experiment_id", "key", "head"], unique=False)
     op.create_table(
         "run_tags",
         sa.Column("run_id", sa.String(length=32), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("value", sa.Text(), nullable=False),
-        sa.Column("head", sa.Text(), sa.Computed("substr(value, 1, 64)", persisted=True), nullable=True),
+        sa.Column("experiment_id", sa.Integer(), nullable=False),
+        sa.Column("value", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column(
+            "head",
+            sa.Text().with_variant(sa.Text(collation="C"), "postgresql"),
+            sa.Computed("substr(value, 1, 64)", persisted=True),
+            nullable=True,
+        ),
         sa.ForeignKeyConstraint(["run_id"], ["runs.run_id"], name=op.f("fk_run_tags_run_id")),
         sa.PrimaryKeyConstraint("run_id", "key", name=op.f("pk_run_tags")),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_run_tags_value", "run_tags", ["key", "head"], unique=False)
+    op.create_index("ix_run_tags_value", "run_tags", ["experiment_id", "key", "head"], unique=False)
     op.create_table(
         "spans",
         sa.Column("trace_id", sa.String(length=64), nullable=False),

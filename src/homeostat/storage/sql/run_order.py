@@ -1,0 +1,115 @@
+"""In which order runs come: what has no value comes last, whichever way; then the newest, then by id."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, case, exists, func, select, type_coerce
+
+from homeostat.core.errors import InvalidInput
+from homeostat.core.queries import Condition, Order, RunQuery
+from homeostat.storage.sql.schema.tracking import HEAD_CHARACTERS, metric_series, run_params, run_tags, runs
+
+PAIRS = {"param": run_params, "tag": run_tags}
+_VALUED = {"metric": metric_series, **PAIRS}
+_ATTRIBUTES = {
+    "run_id": "run_id",
+    "run_name": "name",
+    "status": "status",
+    "user_id": "user",
+    "artifact_uri": "artifacts",
+}
+_TIMES = {"start_time": "started", "end_time": "ended"}
+
+
+def attribute(key: str) -> ColumnElement[Any]:
+    """Return what a run's attribute is in SQL; raise InvalidInput where runs have none of that name."""
+    if key in _TIMES:
+        return type_coerce(runs.c[_TIMES[key]], BigInteger) // 1000
+    if key not in _ATTRIBUTES:
+        raise InvalidInput(f"runs have no attribute '{key}'")
+    return runs.c[_ATTRIBUTES[key]]
+
+
+def ordered(
+    statement: Select[Any], order: tuple[Order, ...], *, before: tuple[ColumnElement[Any], ...] = ()
+) -> Select[Any]:
+    """Return the statement in the order asked for, and in the order of the terms `before` before that."""
+    out: list[ColumnElement[Any]] = list(before)
+    for one in order:
+        if one.entity == "attribute":
+            value = attribute(one.key)
+            missing: ColumnElement[Any] = case((value.is_(None), 1), else_=0)
+        else:
+            table = _VALUED[one.entity].alias()
+            statement = statement.outerjoin(table, (table.c.run_id == runs.c.run_id) & (table.c.key == one.key))
+            value = table.c.value
+            is_nan = [(table.c.is_nan == 1, 1)] if one.entity == "metric" else []
+            missing = case(*is_nan, (value.is_(None), 2), else_=0)
+        out += [missing, _directed(value, one)]
+    if all((one.entity, one.key) != ("attribute", "start_time") for one in order):
+        out.append(runs.c.started.desc())
+    return statement.order_by(*out, runs.c.run_id)
+
+
+def is_indexed(order: tuple[Order, ...], experiments: list[int]) -> bool:
+    """Return whether an index holds the runs in the order's first term."""
+    return bool(order) and order[0].entity in _VALUED and len(experiments) == 1
+
+
+def by_value(
+    connection: Connection,
+    asked: Select[Any],
+    query: RunQuery,
+    experiment: int,
+    *,
+    find: Callable[[Connection, RunQuery], list[str]],
+) -> list[str]:
+    """Return the page's ids: the index is walked to the value that the page ends with, and only what lies before it is sorted.
+
+    Those that share that last value may be many. They are found as runs that have it, by `find`.
+    """
+    first, then, end = query.order[0], query.order[1:], query.offset + query.limit
+    table = _VALUED[first.entity].alias()
+    indexed = table.c.value if first.entity == "metric" else table.c.head
+    by = (_directed(table.c.value, first),)
+    known = asked.join(table, table.c.run_id == runs.c.run_id).where(
+        table.c.experiment_id == experiment, table.c.key == first.key
+    )
+    valued = known.where(table.c.is_nan == 0) if first.entity == "metric" else known
+    heads = valued.with_only_columns(indexed, maintain_column_froms=True).order_by(_directed(indexed, first))
+    last = connection.scalar(heads.limit(1).offset(end - 1))
+    if last is None:
+        found = list(connection.scalars(ordered(valued, then, before=by)))
+        groups = [known.where(table.c.is_nan == 1)] if first.entity == "metric" else []
+        series = _VALUED[first.entity].c
+        groups.append(asked.where(~exists().where(series.run_id == runs.c.run_id, series.key == first.key)))
+        rest = [ordered(group, then) for group in groups]
+        left, skipped = end - max(len(found), query.offset), max(0, query.offset - len(found))
+        return found[query.offset :] + _in_turn(connection, rest, limit=left, offset=skipped)
+    nearer = indexed < last if first.is_ascending else indexed > last
+    found = list(connection.scalars(ordered(valued.where(nearer), then, before=by)))
+    if first.entity != "metric" and len(last) == HEAD_CHARACTERS:  # values that begin alike may go on differently
+        ties = ordered(valued.where(indexed == last), then, before=by).limit(end - len(found))
+        return (found + list(connection.scalars(ties)))[query.offset :]
+    has_it = Condition(entity=first.entity, key=first.key, operator="=", value=last)
+    alike = replace(query, conditions=(*query.conditions, has_it), order=then, limit=end - len(found), offset=0)
+    return (found + find(connection, alike))[query.offset :]
+
+
+def _in_turn(connection: Connection, groups: Iterable[Select[Any]], *, limit: int, offset: int) -> list[str]:
+    """Return a page of one group after the other."""
+    found: list[str] = []
+    for group in groups:
+        part = list(connection.scalars(group.limit(limit - len(found)).offset(offset)))
+        found += part
+        if len(found) == limit:
+            break
+        if offset:
+            passed = connection.scalar(select(func.count()).select_from(group.order_by(None).subquery())) or 0
+            offset = max(0, offset - passed)
+    return found
+
+
+def _directed(value: ColumnElement[Any], order: Order) -> ColumnElement[Any]:
+    return value.asc() if order.is_ascending else value.desc()
