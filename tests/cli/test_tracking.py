@@ -37,6 +37,7 @@ def test_one_process_serves_without_a_project_and_keeps_its_state_in_the_folder(
                 connection.close()
         assert psutil.Process(process.pid).children(recursive=True) == []
         assert (tmp_path / ".homeostat" / "homeostat.db").exists()
+        assert (tmp_path / ".homeostat").stat().st_mode & 0o777 == 0o700
     finally:
         process.send_signal(signal.SIGINT)
         _, told = process.communicate(timeout=30)

@@ -21,7 +21,11 @@ def behind(tmp_path, monkeypatch):
     def no_names(*_args, **_options):
         raise socket.gaierror(socket.EAI_NONAME, "no name server here")
 
+    def no_way_out(*_args, **_options):
+        raise AssertionError("the server connects to somebody whom a client named")
+
     monkeypatch.setattr(socket, "getaddrinfo", no_names)
+    monkeypatch.setattr(socket, "create_connection", no_way_out)
     monkeypatch.setattr("homeostat.web.mlflow_api.endpoints.traces._WAITS_S", ())  # for spans that never come
     with control_door(tmp_path) as (door, house):
         known = furnish(door, house)

@@ -170,7 +170,7 @@ class LocalBlobs:
     def _existing(self, path: str, *, want_file: bool) -> Path:
         found = inside(self.root, path)
         if not (found.is_file() if want_file else found.exists()):
-            raise NotFound(f"no blob '{path}'", hint=f"the store is the folder {self.root}")
+            raise NotFound(f"no blob '{path}'", hint="list its folder to see what is there")
         return found
 
     def _staged(self) -> Path:

@@ -93,7 +93,7 @@ class ObjectBlobs:
         alone = self._meta(path)
         found = {path: alone} if alone else self._below(path)
         if not found:
-            raise NotFound(f"no blob '{path}'", hint=f"the store is {self.url}")
+            raise NotFound(f"no blob '{path}'", hint="list its folder to see what is there")
         tags = {name: (meta.get("e_tag"), meta["size"]) for name, meta in sorted(found.items())}
         key = hashlib.sha256(json.dumps([self.url, path, tags]).encode()).hexdigest()[:32]
         folder = self._cache.get(key) or self._cache.add(key, lambda folder: self._fetch(path, found, folder))
@@ -154,7 +154,7 @@ class ObjectBlobs:
     def _known(self, path: str) -> Mapping[str, Any]:
         found = self._meta(checked(path))
         if found is None:
-            raise NotFound(f"no blob '{path}'", hint=f"the store is {self.url}")
+            raise NotFound(f"no blob '{path}'", hint="list its folder to see what is there")
         return found
 
     def _meta(self, path: str) -> Mapping[str, Any] | None:

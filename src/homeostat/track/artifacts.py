@@ -16,6 +16,7 @@ _OWN = "runs"
 _MOST_DECODINGS = 10
 _DRIVE = re.compile(r"^[A-Za-z]:")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_ID = re.compile(r"(?:m-)?[0-9a-f]{32}")
 _ODD = re.compile(r"[#?;]")
 
 
@@ -111,6 +112,8 @@ def checked_location(uri: str) -> str:
     blob = blob_of_uri(uri)
     if blob == _UPLOADED or blob.partition("/")[0] == _OWN:
         raise InvalidInput(f"'{uri[:500]}' is kept by the server itself", hint=f"use {SCHEME}/<folder>")
+    if any(_ID.fullmatch(part) for part in blob.split("/")):
+        raise InvalidInput(f"'{uri[:500]}' lies in the folder of a run or a model", hint=f"use {SCHEME}/<folder>")
     return uri.rstrip("/")
 
 

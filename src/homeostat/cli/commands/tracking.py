@@ -19,13 +19,13 @@ def COMMAND(
 ) -> None:
     """Serve experiments, runs and models to `mlflow` clients until Ctrl-C: one process, no loop, no project needed."""
     from homeostat.app.supervisor import free_port
-    from homeostat.app.wiring import DATABASE_VARIABLE
+    from homeostat.app.wiring import ARTIFACTS_VARIABLE, DATABASE_VARIABLE
     from homeostat.cli.output import next_step, say
 
     state = Path(".homeostat").resolve()
     state.mkdir(exist_ok=True, mode=0o700)
     url = database or os.environ.get(DATABASE_VARIABLE) or f"sqlite:///{state / 'homeostat.db'}"
-    folder = artifacts or str(state / "blobs")
+    folder = artifacts or os.environ.get(ARTIFACTS_VARIABLE) or str(state / "blobs")
     free_port(host, port)
     say(f"tracking server at http://{host}:{port}; stop with Ctrl-C")
     next_step(f"export MLFLOW_TRACKING_URI=http://{host}:{port}")
