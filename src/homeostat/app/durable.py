@@ -1,11 +1,12 @@
-"""Cycles as durable DBOS workflows: killed anywhere, they resume at their last finished step when the process is back."""
+"""Cycles as durable DBOS workflows: killed anywhere, they resume at their last finished step when the process is back.
+
+DBOS is imported where it is used: it takes 30 MB, which a process without a cycle need not have.
+"""
 
 import logging
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, TypeVar
-
-from dbos import DBOS, SetWorkflowID
 
 from homeostat.core.errors import HomeostatError
 from homeostat.core.ports import Durable
@@ -33,6 +34,8 @@ class DbosSteps:
     """Implements core.ports.Durable inside a DBOS workflow."""
 
     def step(self, name: str, function: Callable[[], T]) -> T:
+        from dbos import DBOS
+
         def guarded() -> T:
             try:
                 return function()
@@ -54,6 +57,8 @@ class DurableCycles:
     """
 
     def __init__(self, *, database_url: str, run: Runner) -> None:
+        from dbos import DBOS
+
         logging.getLogger("dbos").setLevel(logging.ERROR)
         DBOS(
             config={
@@ -79,15 +84,21 @@ class DurableCycles:
 
     def launch(self) -> None:
         """Start, and resume what a crash left unfinished."""
+        from dbos import DBOS
+
         DBOS.launch()
 
     def start(self, request: CycleRequest) -> None:
         """Start the cycle unless a cycle of that id was started before."""
+        from dbos import DBOS, SetWorkflowID
+
         with SetWorkflowID(request.cycle_id):
             DBOS.start_workflow(self._workflow, asdict(request))
 
     def lost(self, cycle_id: str) -> str | None:
         """Return why nobody will ever finish the cycle, None where somebody may; raise Unfinished where only a new process can."""
+        from dbos import DBOS
+
         found = DBOS.get_workflow_status(cycle_id)
         if found is not None and found.status in _LOST:
             return f"its workflow ended as {found.status}" + (f": {found.error}" if found.error else "")
@@ -99,4 +110,6 @@ class DurableCycles:
         return None
 
     def close(self) -> None:
+        from dbos import DBOS
+
         DBOS.destroy(destroy_registry=True)

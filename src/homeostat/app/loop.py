@@ -2,7 +2,9 @@
 
 import logging
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
 import polars as pl
 
@@ -21,6 +23,7 @@ from homeostat.watch.reference import kept_reference
 log = logging.getLogger(__name__)
 
 COMPACT = timedelta(seconds=30)
+QUIET = timedelta(minutes=1)  # how long nothing must be new until a look is due because time alone has passed
 BEFORE_A_REPLAY = datetime(
     1970, 1, 1, tzinfo=UTC
 )  # so that no cool-down reaches from the present into the past that is replayed
@@ -31,21 +34,42 @@ class Stopped(BaseException):
 
 
 class Loop:
-    """Owns the cycles of one project. `replay`: the loop's time is the newest event time in the record, not the machine's."""
+    """Owns the cycles of one project. `compact` moves the record's closed segments into tables, when they are due.
 
-    def __init__(self, house: House, *, workflow_database_url: str, probe: CandidateProbe | None, replay: bool) -> None:
+    `replay`: the loop's time is the newest event time in the record, not the machine's.
+    """
+
+    def __init__(
+        self,
+        house: House,
+        *,
+        workflow_database_url: str,
+        probe: CandidateProbe | None,
+        compact: Callable[[], None],
+        replay: bool,
+    ) -> None:
         self._house = house
         self._probe = probe
+        self._compact = compact
         self._replay = replay
         self._stop = threading.Event()
         self._begun: set[str] = set()
         self._compacted: datetime | None = None
-        self.cycles = DurableCycles(database_url=workflow_database_url, run=self._run)
+        self._looked: datetime | None = None
+        self._known: object = None
+        self._workflow_database_url = workflow_database_url
         self.ticks = 0
+
+    @cached_property
+    def cycles(self) -> DurableCycles:
+        """Launched when there is a first cycle, by the loop's thread."""
+        cycles = DurableCycles(database_url=self._workflow_database_url, run=self._run)
+        cycles.launch()
+        return cycles
 
     def run(self, *, every_s: float) -> None:
         """Tick until `stop`. One failed tick is logged and the next one tries again; Unfinished is for whoever can start a new process."""
-        self.cycles.launch()
+        self._take_up()
         while not self._stop.is_set():
             try:
                 self.tick()
@@ -59,25 +83,46 @@ class Loop:
         self._stop.set()
 
     def tick(self) -> None:
-        """Compact when due, watch what is new, decide, and start what was asked for."""
-        house, project = self._house, self._house.project
+        """Compact when due, look where there is news, and start what was asked for."""
+        house = self._house
         now = house.clock.now()
         if self._compacted is None or now - self._compacted >= COMPACT:
-            house.records.compact()
+            self._compact()
             self._compacted = now
-        loop_now = self.loop_now(now)
-        if loop_now is not None:
-            self._watch(loop_now, written_at=now)
-        decide_and_ask(
-            store=house.store, records=house.records, project=project, now=now, loop_now=loop_now or BEFORE_A_REPLAY
-        )
-        for cycle in waiting(house.store, project.model):
+        news = self._news()
+        if news != self._known or self._looked is None or now - self._looked >= QUIET:
+            self._look(now)
+            self._known, self._looked = news, now
+        self._take_up()
+        self.ticks += 1
+
+    def _take_up(self) -> None:
+        """Start the cycle that waits; one that was under way when the process died goes on. End one that nobody will finish."""
+        for cycle in waiting(self._house.store, self._house.project.model):
             if cycle.cycle_id not in self._begun:
                 self.cycles.start(request_of(cycle))
                 self._begun.add(cycle.cycle_id)
             elif because := self.cycles.lost(cycle.cycle_id):
                 self._give_up(cycle, because)
-        self.ticks += 1
+
+    def _news(self) -> object:
+        """Return what is the same as long as neither the record nor the state has changed."""
+        with self._house.store.read() as tx:
+            return self._house.records.stamp(self._house.project.model), tx.audit.head()
+
+    def _look(self, now: datetime) -> None:
+        """Watch what is new, and decide."""
+        house = self._house
+        loop_now = self.loop_now(now)
+        if loop_now is not None:
+            self._watch(loop_now, written_at=now)
+        decide_and_ask(
+            store=house.store,
+            records=house.records,
+            project=house.project,
+            now=now,
+            loop_now=loop_now or BEFORE_A_REPLAY,
+        )
 
     def loop_now(self, now: datetime) -> datetime | None:
         """Return the loop's time; None in a replay that has not begun."""

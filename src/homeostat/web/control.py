@@ -70,12 +70,17 @@ def main() -> None:
 
     def loop_on() -> None:
         # imported here: the door answers while DBOS and the stages are still loading
+        from homeostat.app.compacting import compact
         from homeostat.app.loop import Loop
         from homeostat.app.wiring import workflow_database_url
         from homeostat.serve.probe import ServerProbe
 
         loop = Loop(
-            house, workflow_database_url=workflow_database_url(place), probe=ServerProbe(), replay=options.replay
+            house,
+            workflow_database_url=workflow_database_url(place),
+            probe=ServerProbe(),
+            compact=lambda: compact(house.records, Path(options.project)),
+            replay=options.replay,
         )
         running.append(loop)
         loop.run(every_s=options.every)

@@ -1,0 +1,42 @@
+"""Moves the record's closed segments into tables, in a process that then ends. `python -m homeostat.app.compacting PROJECT`.
+
+Writing a Delta table loads delta-rs and its runtime, some 80 MB that a process does not give back: the control process, which lives for
+ever, has none of it.
+"""
+
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+from homeostat.app.project import load
+from homeostat.app.wiring import open_records
+from homeostat.core.ports import RecordLog
+
+log = logging.getLogger(__name__)
+
+_LIMIT_S = 600.0
+
+
+def compact(records: RecordLog, project_file: Path) -> None:
+    """Move what is to be moved and return when that is done; without anything to move no process starts.
+
+    One that fails or takes ten minutes is logged: nothing is lost by it, and the next one tries again.
+    """
+    if not records.is_due():
+        return
+    command = [sys.executable, "-m", __name__, str(project_file)]
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=_LIMIT_S)  # noqa: S603 - ourselves
+    except subprocess.CalledProcessError as error:
+        log.error("the record was not compacted: %s", error.stderr[-2000:])  # noqa: TRY400 - what it said says more than our stack
+    except subprocess.TimeoutExpired:
+        log.error("the record was not compacted within %.0f s", _LIMIT_S)  # noqa: TRY400
+
+
+def main() -> None:
+    open_records(load(Path(sys.argv[1])), writer_id="compacting").compact()
+
+
+if __name__ == "__main__":
+    main()
