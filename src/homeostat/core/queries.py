@@ -10,7 +10,10 @@ Entity: TypeAlias = Literal["attribute", "metric", "param", "tag", "dataset"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """`operator` is one of = != < <= > >= LIKE ILIKE IN, NOT IN, IS NULL, IS NOT NULL; `key` an attribute's name, or that of a tag, param or metric."""
+    """`operator` is one of = != < <= > >= LIKE ILIKE IN, NOT IN, IS NULL, IS NOT NULL; `key` an attribute's name, or that of a tag, param or metric.
+
+    Of a run's metric, IS NULL says that it has none, and IS NAN that it is no number.
+    """
 
     entity: Entity
     key: str

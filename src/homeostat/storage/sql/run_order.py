@@ -1,13 +1,13 @@
 """In which order runs come: what has no value comes last, whichever way; then the newest, then by id."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, case, exists, func, select, type_coerce
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, case, type_coerce
 
 from homeostat.core.errors import InvalidInput
-from homeostat.core.queries import Condition, Order, RunQuery
+from homeostat.core.queries import Condition, Operand, Order, RunQuery
 from homeostat.storage.sql.schema.tracking import HEAD_CHARACTERS, metric_series, run_params, run_tags, runs
 
 PAIRS = {"param": run_params, "tag": run_tags}
@@ -67,48 +67,37 @@ def by_value(
 ) -> list[str]:
     """Return the page's ids: the index is walked to the value that the page ends with, and only what lies before it is sorted.
 
-    Those that share that last value may be many. They are found as runs that have it, by `find`.
+    Runs that share that last value may be many, and so may those without one: `find` looks for them as for any others.
     """
     first, then, end = query.order[0], query.order[1:], query.offset + query.limit
     table = _VALUED[first.entity].alias()
     indexed = table.c.value if first.entity == "metric" else table.c.head
-    by = (_directed(table.c.value, first),)
-    known = asked.join(table, table.c.run_id == runs.c.run_id).where(
+    valued = asked.join(table, table.c.run_id == runs.c.run_id).where(
         table.c.experiment_id == experiment, table.c.key == first.key
     )
-    valued = known.where(table.c.is_nan == 0) if first.entity == "metric" else known
+    if first.entity == "metric":
+        valued = valued.where(table.c.is_nan == 0)
+    before = ordered(valued, then, before=(_directed(table.c.value, first),))
+
+    def alike(operator: str, value: Operand = None) -> list[str]:
+        shared = Condition(entity=first.entity, key=first.key, operator=operator, value=value)
+        conditions = (*query.conditions, shared)
+        return find(connection, replace(query, conditions=conditions, order=then, limit=end - len(found), offset=0))
+
     heads = valued.with_only_columns(indexed, maintain_column_froms=True).order_by(_directed(indexed, first))
     last = connection.scalar(heads.limit(1).offset(end - 1))
-    if last is None:
-        found = list(connection.scalars(ordered(valued, then, before=by)))
-        groups = [known.where(table.c.is_nan == 1)] if first.entity == "metric" else []
-        series = _VALUED[first.entity].c
-        groups.append(asked.where(~exists().where(series.run_id == runs.c.run_id, series.key == first.key)))
-        rest = [ordered(group, then) for group in groups]
-        left, skipped = end - max(len(found), query.offset), max(0, query.offset - len(found))
-        return found[query.offset :] + _in_turn(connection, rest, limit=left, offset=skipped)
-    nearer = indexed < last if first.is_ascending else indexed > last
-    found = list(connection.scalars(ordered(valued.where(nearer), then, before=by)))
-    if first.entity != "metric" and len(last) == HEAD_CHARACTERS:  # values that begin alike may go on differently
-        ties = ordered(valued.where(indexed == last), then, before=by).limit(end - len(found))
-        return (found + list(connection.scalars(ties)))[query.offset :]
-    has_it = Condition(entity=first.entity, key=first.key, operator="=", value=last)
-    alike = replace(query, conditions=(*query.conditions, has_it), order=then, limit=end - len(found), offset=0)
-    return (found + find(connection, alike))[query.offset :]
-
-
-def _in_turn(connection: Connection, groups: Iterable[Select[Any]], *, limit: int, offset: int) -> list[str]:
-    """Return a page of one group after the other."""
-    found: list[str] = []
-    for group in groups:
-        part = list(connection.scalars(group.limit(limit - len(found)).offset(offset)))
-        found += part
-        if len(found) == limit:
-            break
-        if offset:
-            passed = connection.scalar(select(func.count()).select_from(group.order_by(None).subquery())) or 0
-            offset = max(0, offset - passed)
-    return found
+    if last is None:  # all that have a value come first
+        found = list(connection.scalars(before))
+        for missing in ("IS NAN", "IS NULL") if first.entity == "metric" else ("IS NULL",):
+            found += alike(missing) if len(found) < end else []
+    elif first.entity != "metric" and len(last) == HEAD_CHARACTERS:  # values that begin alike may go on differently
+        reached = indexed <= last if first.is_ascending else indexed >= last
+        found = list(connection.scalars(before.where(reached).limit(end)))
+    else:
+        nearer = indexed < last if first.is_ascending else indexed > last
+        found = list(connection.scalars(before.where(nearer)))
+        found += alike("=", last)
+    return found[query.offset :]
 
 
 def _directed(value: ColumnElement[Any], order: Order) -> ColumnElement[Any]:

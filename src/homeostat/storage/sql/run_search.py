@@ -24,15 +24,16 @@ def found_ids(connection: Connection, query: RunQuery) -> list[str]:
     if not query.experiment_ids:
         return []
     experiments = [number_of(one) for one in query.experiment_ids]
+    few = _few(connection, query.conditions, experiments)
+    # the index of an experiment's runs is for walking it: where few are looked up, SQLite must not prefer it
+    home = runs.c.experiment_id if few is None else runs.c.experiment_id + 0
     asked = select(runs.c.run_id).where(
-        runs.c.experiment_id.in_(experiments),
+        home.in_(experiments),
         runs.c.lifecycle_stage.in_(query.stages),
         *(_condition(one, connection.dialect.name) for one in query.conditions),
     )
-    few = _few(connection, query.conditions, experiments)
     if few is not None:
-        ids = few.subquery()  # joined, not IN: SQLite then looks at these runs and not at all
-        asked = asked.join(ids, ids.c.run_id == runs.c.run_id)
+        asked = asked.where(runs.c.run_id.in_(few))
     elif is_indexed(query.order, experiments):
         return by_value(connection, asked, query, experiments[0], find=found_ids)
     page = ordered(asked, query.order).limit(query.limit).offset(query.offset)
@@ -62,14 +63,10 @@ def _candidates(condition: Condition, experiments: list[int], dialect: str) -> S
             pairs.head == value[:HEAD_CHARACTERS],
             pairs.value == value,
         )
-    if condition.entity == "metric" and condition.operator != "!=" and len(experiments) == 1:
+    if condition.entity == "metric" and condition.operator not in ("!=", "IS NULL") and len(experiments) == 1:
         series = metric_series.c
-        return select(series.run_id).where(
-            series.experiment_id == experiments[0],
-            series.key == condition.key,
-            series.is_nan == 0,
-            compare(series.value, condition.operator, condition.value, dialect=dialect),
-        )
+        of_key = (series.experiment_id == experiments[0], series.key == condition.key)
+        return select(series.run_id).where(*of_key, _fitting(condition, dialect))
     return None
 
 
@@ -87,10 +84,17 @@ def _condition(condition: Condition, dialect: str) -> ColumnElement[bool]:
 
 def _metric(condition: Condition, dialect: str) -> ColumnElement[bool]:
     series = metric_series.c
+    has = exists().where(series.run_id == runs.c.run_id, series.key == condition.key)
+    return ~has if condition.operator == "IS NULL" else has.where(_fitting(condition, dialect))
+
+
+def _fitting(condition: Condition, dialect: str) -> ColumnElement[bool]:
+    """Return which series fit; NaN, kept as 0, is unequal to every number and compares to none."""
+    series = metric_series.c
+    if condition.operator == "IS NAN":
+        return series.is_nan == 1
     fits = compare(series.value, condition.operator, condition.value, dialect=dialect)
-    # NaN, kept as 0, is unequal to every number and compares to none
-    fits = or_(series.is_nan == 1, fits) if condition.operator == "!=" else (series.is_nan == 0) & fits
-    return exists().where(series.run_id == runs.c.run_id, series.key == condition.key, fits)
+    return or_(series.is_nan == 1, fits) if condition.operator == "!=" else (series.is_nan == 0) & fits
 
 
 def _pair(condition: Condition, dialect: str) -> ColumnElement[bool]:
