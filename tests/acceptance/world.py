@@ -11,6 +11,7 @@ import polars as pl
 from homeostat.app.inference import RouteFollower, loader
 from homeostat.app.project import load
 from homeostat.app.wiring import House, open_house
+from homeostat.core.ports import CandidateProbe
 from homeostat.core.records import Cycle, CycleState
 from homeostat.registry.versions import CHAMPION
 from homeostat.retrain.cycle import CycleRequest, run_cycle
@@ -65,6 +66,7 @@ class World:
     answers: int = 0
     seed: int = 100
     on_pause: Callable[[], None] = lambda: None
+    probe: CandidateProbe | None = None
 
     def __post_init__(self) -> None:
         (self.root / "homeostat.yaml").write_text(self.yaml)
@@ -124,7 +126,7 @@ class World:
             blobs=house.blobs,
             records=house.records,
             clock=self.clock,
-            probe=None,
+            probe=self.probe,
             root=house.root,
             workdir=house.workdir,
             pause=self.pause,

@@ -1,5 +1,6 @@
 """Models that the unmodified client logged are gated, deployed and watched by the loop."""
 
+import os
 import sys
 
 import cloudpickle
@@ -15,6 +16,7 @@ from homeostat.audit.log import verify
 from homeostat.core.errors import NotAllowed, NotFound
 from homeostat.core.records import CycleState
 from homeostat.registry.routing import promote
+from homeostat.serve.probe import ServerProbe
 from homeostat.train.package import read_signature
 
 mlflow = pytest.importorskip("mlflow", reason="no mlflow here")
@@ -23,8 +25,11 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # the client's own
 
 
 @pytest.fixture
-def world(tmp_path):
-    made = World(tmp_path, yaml=YAML.replace("infrastructure: false", "infrastructure: false, champion: {margin: 0.1}"))
+def world(tmp_path, request):
+    """`in_a_real_server`: with the infrastructure check on, which tries candidates in a fresh server process."""
+    is_tried = getattr(request, "param", False)
+    gate = f"infrastructure: {str(is_tried).lower()}, champion: {{margin: 0.1}}"
+    made = World(tmp_path, yaml=YAML.replace("infrastructure: false", gate), probe=ServerProbe() if is_tried else None)
     yield made
     made.plane.close(5)
     made.house.store.close()
@@ -156,6 +161,53 @@ def test_a_plain_python_model_of_another_name_is_copied_gated_and_deployed(world
     world.traffic(6)
     recorded = world.house.records.read("predictions", "churn")
     assert set(recorded.filter(recorded["version"] == number)["status"]) == {"ok"}
+
+
+in_a_real_server = pytest.mark.parametrize("world", [True], indirect=True)
+
+
+def is_tried_deployed_and_watched(world, number):
+    assert adopt(world, number) == (CycleState.PROMOTED, int(number))
+    with world.house.store.read() as tx:
+        report = tx.models.report(tx.models.get("churn", int(number)).report_id)
+    tried = {one["subject"]: one["passed"] for one in report.body["results"] if one["check"] == "infrastructure"}
+    assert tried == {"loads": True, "agrees": True, "latency_ms": None}  # no limit is set to the last
+    world.traffic(48)
+    world.tick()
+    with world.house.store.read() as tx:
+        verdicts = tx.watch.verdicts("churn")
+    assert [(verdict.state, verdict.body["labelled"]) for verdict in verdicts] == [("ok", 144)] * 2
+
+
+@in_a_real_server
+def test_a_plain_python_model_is_tried_in_a_real_server(world, client):
+    is_tried_deployed_and_watched(world, log_pyfunc(Threshold()))
+
+
+@pytest.mark.long
+@in_a_real_server
+def test_an_xgboost_model_is_tried_in_a_real_server(world, client):
+    is_tried_deployed_and_watched(world, log_xgboost())
+
+
+class Exits(mlflow.pyfunc.PythonModel):
+    """Answers in this process, and ends any other one."""
+
+    def __init__(self, home: int) -> None:
+        self.home = home
+
+    def predict(self, context, model_input, params=None):
+        if os.getpid() != self.home:
+            os._exit(3)
+        return (model_input["a"] > 0.5).astype(int)
+
+
+@pytest.mark.long
+@in_a_real_server
+def test_a_model_that_ends_its_server_is_stopped_by_the_gate(world, client):
+    state, _ = adopt(world, log_pyfunc(Exits(os.getpid())))
+    assert state in (CycleState.REJECTED, CycleState.FAILED)
+    assert world.champion is None
 
 
 def test_a_bad_model_of_the_client_is_stopped_by_the_gate(world, client):

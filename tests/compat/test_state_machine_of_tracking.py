@@ -311,7 +311,7 @@ def test_random_sessions_agree_with_the_model():
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 def test_many_random_sessions_agree_with_the_model_on_every_database(anywhere):
-    run_machine(TrackingMachine, anywhere, examples=250, steps=60)
+    run_machine(TrackingMachine, anywhere, examples=100, steps=60)
 
 
 @pytest.mark.long
