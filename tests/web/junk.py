@@ -8,7 +8,7 @@ from tests.web.doors import quoted
 
 TEXTS = (
     "", " ", "\0", "a\0b", "\ud800", "ü" * 300, "x" * 10_000, "x" * 300_000, "'", '"', "`", "%", "%00", "\\", "/", "..", "../x", "a/../b", "%2e%2e",
-    "{}", "[]", "null", "true", "NaN", "-Infinity", "1e999", "0", "-1", "01", "１", "9223372036854775808", "99999999999999999999999999",
+    "{}", "[]", "null", "true", "NaN", "-Infinity", "1e999", "0", "-1", "01", "１", "²", "1" * 5000, "9223372036854775808", "99999999999999999999999999",
     "' OR 1=1 --", "); DROP TABLE runs; --", "file:///etc/passwd", "http://127.0.0.1/x", "http:///x", "https://[::1]/", "https://x:99999/",
     "models:/churn/1", "models:/churn@best", "models:/m-" + "0" * 32, "runs:/x/y", "mlflow-artifacts:/", "mlflow-artifacts:/0/x#y", "C:\\x",
     "eyJvZmZzZXQiOiAxfQ==", "eyJvZmZzZXQiOiAtMX0=", "eyJvZmZzZXQiOiA5MDA3MTk5MjU0NzQwOTkyMDAwfQ==", "bnVsbA==", "W10=", "====", "2026-13-45T99:99:99Z",

@@ -116,3 +116,14 @@ def test_an_experiment_that_is_not_there(client):
     )
     told = client.refused("experiments/get-by-name", method="GET", experiment_name="no", expect=404)
     assert told == ("RESOURCE_DOES_NOT_EXIST", "Could not find experiment with name 'no'")
+
+
+def test_a_view_is_asked_for_by_word_or_number(client):
+    client.post("experiments/delete", experiment_id=client.post("experiments/create", name="gone")["experiment_id"])
+    for view, names in (
+        (None, {"Default"}), (0, {"Default"}), ("1", {"Default"}), ("ACTIVE_ONLY", {"Default"}), (2, {"gone"}), ("ALL", {"Default", "gone"}),
+    ):  # fmt: skip
+        found = client.post("experiments/search", max_results=10, view_type=view)["experiments"]
+        assert {each["name"] for each in found} == names
+    for view in ("²", "1" * 5000, "4", 4, {}, "all"):
+        assert client.refused("experiments/search", max_results=10, view_type=view)[0] == "INVALID_PARAMETER_VALUE"

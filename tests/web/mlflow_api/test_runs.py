@@ -173,4 +173,4 @@ def test_runs_of_the_loop_look_as_any_other(client):
 
 def test_a_body_that_is_encoded_twice_and_wrong_is_refused(client):
     status, _, body = client.send("POST", "/api/2.0/mlflow/runs/create", body=b'"\\ud800"')
-    assert (status, json.loads(body)["error_code"]) == (400, "BAD_REQUEST")
+    assert (status, json.loads(body)["error_code"]) == (400, "INVALID_PARAMETER_VALUE")

@@ -162,11 +162,15 @@ def decode(body: bytes) -> Any:
     except RecursionError as error:
         raise WireError("BAD_REQUEST", "The request body is nested too deeply.") from error
     try:
-        return json.loads(body)
+        found = json.loads(body)
+        json.dumps(found, ensure_ascii=False).encode()  # half a character, which this reader takes too, fails here
     except RecursionError as error:
         raise WireError("BAD_REQUEST", "The request body is nested too deeply.") from error
+    except UnicodeEncodeError as error:
+        raise invalid("The request body holds a character that cannot be stored.") from error
     except ValueError as error:
         raise WireError("BAD_REQUEST", f"The request body is not JSON: {error}") from error
+    return found
 
 
 def missing(name: str) -> WireError:

@@ -19,14 +19,9 @@ Json = dict[str, Any]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-_STAGES = {
-    "ACTIVE_ONLY": ("active",),
-    "DELETED_ONLY": ("deleted",),
-    "ALL": ("active", "deleted"),
-    1: ("active",),
-    2: ("deleted",),
-    3: ("active", "deleted"),
-}
+_VIEWS = {"ACTIVE_ONLY": ("active",), "DELETED_ONLY": ("deleted",), "ALL": ("active", "deleted")}
+_NUMBERED = dict(enumerate([("active",), *_VIEWS.values()]))  # 0 is what nobody said
+_STAGES: dict[Any, tuple[str, ...]] = _VIEWS | _NUMBERED | {str(number): stages for number, stages in _NUMBERED.items()}
 _MOST_OFFSET = 2**53
 
 
@@ -141,12 +136,8 @@ def stages(call: Call, name: str) -> tuple[str, ...]:
     """Return the lifecycle stages that a view type means."""
     value = call.fields.get(name)
     value = value[0] if isinstance(value, list) and value else value
-    if isinstance(value, str) and value.isdigit():
-        value = int(value)
-    if value is None or value == 0:
-        return ("active",)
     try:
-        return _STAGES[value]
+        return _STAGES[0 if value is None else value]
     except (KeyError, TypeError):
         raise wrong(name, value) from None
 

@@ -280,3 +280,10 @@ def test_no_filter_makes_the_server_fail(client, text):
 def test_a_state_that_is_none_is_refused(client, state):
     code, message = client.refused("traces", trace={"trace_info": {**INFO, "state": state}})
     assert (code, "state" in message) == ("INVALID_PARAMETER_VALUE", True)
+
+
+@pytest.mark.parametrize("name", ["\ud800", "a\0b", 1, None, "x" * 3000])
+def test_a_prompt_whose_name_cannot_be_kept_is_refused(client, name):
+    start(client)
+    body = {"trace_id": TRACE, "prompt_versions": [{"name": name, "version": "1"}]}
+    assert client.refused("traces/link-prompts", **body)[0] == "INVALID_PARAMETER_VALUE"

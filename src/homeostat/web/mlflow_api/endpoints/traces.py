@@ -10,10 +10,11 @@ import msgspec
 from homeostat.core.errors import InvalidInput
 from homeostat.core.ports import Transaction
 from homeostat.core.traces import Span, Trace
+from homeostat.registry.names import check_name
 from homeostat.track import traces
 from homeostat.track.trace_search import page_of, query_of
 from homeostat.web.mlflow_api import otlp
-from homeostat.web.mlflow_api.call import Call, decode
+from homeostat.web.mlflow_api.call import Call, as_integer, as_text, decode
 from homeostat.web.mlflow_api.endpoint import Desk, Endpoint, Read, Reply, Write
 from homeostat.web.mlflow_api.errors import does_not_exist, invalid
 from homeostat.web.mlflow_api.tracing import read_tag, read_trace, trace_id_of, write_trace
@@ -115,7 +116,7 @@ def search(call: Call, _desk: Desk) -> Read:
         inner = place.get("mlflow_experiment")
         if not isinstance(inner, dict) or not isinstance(inner.get("experiment_id"), str):
             raise invalid("A trace location must be of type MLFLOW_EXPERIMENT.")
-        experiments.append(inner["experiment_id"])
+        experiments.append(as_text(inner["experiment_id"], "experiment_id"))
     query = query_of(
         experiment_ids=experiments,
         filter_text=call.text_or_none("filter") or "",
@@ -165,10 +166,9 @@ def link_to_run(call: Call, _desk: Desk) -> Write:
 def link_prompts(call: Call, _desk: Desk) -> Write:
     trace_id, names = call.text("trace_id"), []
     for each in call.items("prompt_versions"):
-        name, version = each.get("name"), each.get("version")
-        if not isinstance(name, str) or not isinstance(version, str):
-            raise invalid("A prompt version is named by `name` and `version`, both texts.")
-        names.append(f"{name}/{version}")
+        name, version = (as_text(each.get(field), f"prompt_versions.{field}") for field in ("name", "version"))
+        check_name(name)
+        names.append(f"{name}/{as_integer(version, 'prompt_versions.version')}")
     return Write(lambda tx: traces.link_prompts(tx, trace_id, names), after=_nothing)
 
 
