@@ -398,7 +398,7 @@ def promoted_at_most_once(site: Site) -> None:
     assert set(versions) == runs
 
 
-def copy_of(made: Site, root: Path) -> Site:
+def copy_of(made: Site, root: Path, *, infrastructure: bool = False) -> Site:
     """Return a site with the state of another one that is not running."""
     shutil.copytree(made.root, root, ignore=shutil.ignore_patterns("up.log", "up.lock"))
-    return Site(root, infrastructure=made.infrastructure, performance=made.performance)
+    return Site(root, infrastructure=infrastructure, performance=made.performance)

@@ -7,23 +7,10 @@ import time
 
 import psutil
 import pytest
-from tests.acceptance.site import MODEL, Client, Site, copy_of, get, nothing_is_lost, promoted_at_most_once, wait_until
+from tests.acceptance.site import MODEL, Client, copy_of, get, nothing_is_lost, promoted_at_most_once, wait_until
 
 from homeostat.core.records import CycleState
 from homeostat.retrain.requests import ask
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A project with a champion, its server stopped: each test goes on from a copy of it."""
-    site = Site(tmp_path_factory.mktemp("made") / "project")
-    try:
-        site.up()
-        wait_until(lambda: site.champion() == 1, "the first model")
-        site.rest()
-    finally:
-        site.close()
-    return site
 
 
 @pytest.fixture

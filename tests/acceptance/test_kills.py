@@ -22,19 +22,6 @@ CHILDREN = {"train": "train.child", "gate": "serve.probe_server"}
 SHORT = [2, 3, 4, 5]
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A project with a champion, its server stopped: each test goes on from a copy of it."""
-    site = Site(tmp_path_factory.mktemp("made") / "project")
-    try:
-        site.up()
-        wait_until(lambda: site.champion() == 1, "the first model")
-        site.rest()
-    finally:
-        site.close()
-    return site
-
-
 def drawn(seed: int) -> tuple[str, str, float]:
     """Return whom to kill (each in its turn), at which stage of the cycle, and how many seconds after it was reached."""
     rng = random.Random(seed)
@@ -49,8 +36,7 @@ def drawn(seed: int) -> tuple[str, str, float]:
 def play(made: Site, root, seed: int) -> None:
     who, stage, delay = drawn(seed)
     print(f"seed {seed}: kill -9 of {who}, {delay:.3f} s after stage '{stage}'")
-    made.infrastructure = who == "serve.probe_server"
-    site = copy_of(made, root)
+    site = copy_of(made, root, infrastructure=who == "serve.probe_server")
     client, witness = Client(site), Witness(site)
     try:
         up_s = site.up()

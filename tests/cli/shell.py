@@ -27,10 +27,17 @@ class Said:
         return json.loads(self.err)["error"]
 
 
+class Unheard:
+    """Stands for pytest's capture where nobody looks at what is said."""
+
+    def readouterr(self) -> tuple[str, str]:
+        return "", ""
+
+
 @dataclass
 class Shell:
     folder: Path
-    capfd: pytest.CaptureFixture
+    capfd: pytest.CaptureFixture | Unheard
     monkeypatch: pytest.MonkeyPatch
 
     def __call__(self, *arguments: str) -> Said:

@@ -15,14 +15,6 @@ from homeostat.cli.commands import application
 from homeostat.core.records import CycleState
 
 
-@pytest.fixture
-def trained(shell):
-    """A project with a version that passed the gate."""
-    shell.init()
-    shell.ok("train")
-    return shell
-
-
 def _walk(group, path=()):
     for name, command in group.commands.items():
         if hasattr(command, "commands"):

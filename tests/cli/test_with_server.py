@@ -22,16 +22,15 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def served(shell):
+def served(trained):
     """A project with a champion and its server; `served.port` answers predictions."""
-    shell.init()
+    shell = trained
     shell.port = free_port()
     shell.set("port: 8700", f"port: {shell.port}")
     shell.set("control_port: 8701", f"control_port: {free_port()}")
     shell.set("shadow_requests: 100", "shadow_requests: 5")
     shell.set("canary: [{percent: 10.0, requests: 100, time: 0s}", "canary: [{percent: 10.0, requests: 1, time: 0s}")
     shell.set("poll: 1s", "poll: 100ms")
-    shell.ok("train")
     shell.ok("models", "promote", "1")
     with (shell.folder.parent / "up.log").open("wb") as log:
         up = subprocess.Popen(
@@ -62,6 +61,10 @@ def ask(port: int, row: dict, request_id: str) -> dict:
 
 def test_the_whole_of_it_by_command(served):
     assert "version 1 answers; 1 worker up" in served.ok("status").out
+    second = served("up")
+    assert second.status == 6
+    assert "running already" in second.err
+
     rows = shop(40, seed=5).with_columns(pl.col("visited").dt.to_string("iso:strict")).to_dicts()
     truth = [row.pop("bought") for row in rows]
     for i, row in enumerate(rows):
@@ -105,12 +108,6 @@ def test_the_whole_of_it_by_command(served):
     assert said.status == 0, said.out + said.err
     assert "promoted" in said.out
     assert served.ok("audit", "verify").out.startswith("the audit log is intact")
-
-
-def test_a_second_server_of_the_same_project_is_refused(served):
-    said = served("up")
-    assert said.status == 6
-    assert "running already" in said.err
 
 
 def test_labels_without_a_server_say_how_to_start_one(shell):
