@@ -85,7 +85,70 @@ def test_rollback_puts_the_previous_champion_back(store):
     promote(store=store, version=1, **WHO)
     promote(store=store, version=2, **WHO)
     assert roll_back(store=store, reason="complaints", **WHO).champion == 1
-    assert roll_back(store=store, reason="it was not the model", **WHO).champion == 2
+
+
+def test_a_second_rollback_goes_further_back_and_says_where_the_history_ends(store):
+    for version in (1, 2):
+        promote(store=store, version=version, **WHO)
+    promote(store=store, version=3, force="in a hurry", **WHO)
+    assert roll_back(store=store, reason="worse", **WHO).champion == 2
+    assert roll_back(store=store, reason="that one too", **WHO).champion == 1
+    with pytest.raises(Conflict, match="no champion older than version 1") as caught:
+        roll_back(store=store, reason="and that one", **WHO)
+    assert "models promote VERSION" in caught.value.hint
+    assert champion(store) == 1
+
+
+def test_history_goes_on_from_where_a_rollback_led(store):
+    for version in (1, 2):
+        promote(store=store, version=version, **WHO)
+    roll_back(store=store, reason="worse", **WHO)
+    promote(store=store, version=3, force="a new try", **WHO)
+    assert roll_back(store=store, reason="worse still", **WHO).champion == 1
+    with pytest.raises(Conflict):
+        roll_back(store=store, reason="x", **WHO)
+
+
+def test_a_champion_of_twice_is_gone_back_through_twice(store):
+    for version in (1, 2, 1):
+        promote(store=store, version=version, **WHO)
+    promote(store=store, version=1, **WHO)
+    assert [roll_back(store=store, reason="x", **WHO).champion for _ in range(2)] == [2, 1]
+    with pytest.raises(Conflict):
+        roll_back(store=store, reason="x", **WHO)
+
+
+def test_a_rollback_passes_over_a_version_that_was_deleted(store):
+    for version in (1, 2):
+        promote(store=store, version=version, **WHO)
+    promote(store=store, version=3, force="in a hurry", **WHO)
+    with store.write() as tx:
+        tx.models.delete("churn", 2, now=NOW)
+    assert previous_of(store) is None
+    assert roll_back(store=store, reason="x", **WHO).champion == 1
+
+
+def test_a_model_of_another_name_keeps_its_previous_champion(store):
+    for version in (1, 2):
+        promote(store=store, version=version, **WHO)
+    with store.write() as tx:
+        tx.models.rename_model("churn", "leavers", now=NOW)
+    renamed = {**WHO, "model": "leavers"}
+    promote(store=store, version=3, force="in a hurry", **renamed)
+    assert roll_back(store=store, reason="x", **renamed).champion == 2
+
+
+def test_a_model_that_has_just_got_another_name_can_go_back(store):
+    for version in (1, 2):
+        promote(store=store, version=version, **WHO)
+    with store.write() as tx:
+        tx.models.rename_model("churn", "leavers", now=NOW)
+    assert roll_back(store=store, reason="x", **{**WHO, "model": "leavers"}).champion == 1
+
+
+def previous_of(store) -> int | None:
+    with store.read() as tx:
+        return tx.models.alias("churn", "previous")
 
 
 def test_promotion_ends_the_canary(store):
@@ -123,6 +186,7 @@ def test_a_champion_that_is_taken_back_leaves_its_place_to_the_one_before(store)
     promote(store=store, version=2, **WHO)
     assert back(store, 2).versions == (1,)
     assert champion(store) == 1
+    assert previous_of(store) is None
     generation = back(store, 2).generation
     assert back(store, 2).generation == generation
     assert [event.kind for event in events(store)].count("alias.rolled_back") == 1

@@ -47,15 +47,19 @@ def promote_in(
 
 
 def roll_back(*, store: Store, model: str, actor: str, now: datetime, reason: str, key: str | None = None) -> Route:
-    """Put the previous champion back; raise Conflict where there is none."""
+    """Put the previous champion back, the next time the one before that; raise Conflict where there is none."""
     with store.write() as tx:
         if key is not None and tx.audit.by_key(key) is not None:
             return _route(tx, model)
-        previous = tx.models.alias(model, PREVIOUS)
+        champion = tx.models.alias(model, CHAMPION)
+        # the alias knows it too, and goes with a model that gets another name, but is gone where its version was deleted
+        previous = _previous(tx, model, champion) or tx.models.alias(model, PREVIOUS)
         if previous is None:
             raise Conflict(
-                f"model '{model}' has no previous champion to go back to",
-                hint="`homeostat models list` shows its versions",
+                f"model '{model}' has no champion older than version {champion} to go back to"
+                if champion is not None
+                else f"model '{model}' has no previous champion to go back to",
+                hint="`homeostat models list` shows its versions, `homeostat models promote VERSION` puts any of them to work",
             )
         candidate = tx.models.get(model, previous)
         return _crown(tx, candidate, kind="alias.rolled_back", actor=actor, now=now, force=reason, key=key)
@@ -117,6 +121,7 @@ def take_back(*, store: Store, model: str, version: int, actor: str, now: dateti
             kind, told = "alias.rolled_back", {"alias": CHAMPION, "from": version, "to": champion, "force": reason}
         stored = tx.routes.put(Route(model=model, generation=0, champion=champion, since=now))
         record(tx, kind, subject=f"model:{model}", actor=actor, time=now, payload={**_told(stored), **told}, key=key)
+        tx.models.set_alias(model, PREVIOUS, _previous(tx, model, champion))
         return stored
 
 
@@ -132,8 +137,6 @@ def _crown(
 ) -> Route:
     model, version = candidate.model, candidate.version
     before = tx.models.alias(model, CHAMPION)
-    if before is not None and before != version:
-        tx.models.set_alias(model, PREVIOUS, before)
     tx.models.set_alias(model, CHAMPION, version)
     if tx.models.alias(model, CHALLENGER) == version:
         tx.models.set_alias(model, CHALLENGER, None)
@@ -147,7 +150,32 @@ def _crown(
         payload={"alias": CHAMPION, "from": before, "to": version, "force": force, "generation": route.generation},
         key=key,
     )
+    tx.models.set_alias(model, PREVIOUS, _previous(tx, model, version))
     return route
+
+
+def _previous(tx: Transaction, model: str, champion: int | None) -> int | None:
+    """Return the version that was champion before the present one and is still there."""
+    there = {version.version for version in tx.models.versions(model)}
+    before = (version for version in reversed(_champions(tx, model)) if version != champion and version in there)
+    return next(before, None)
+
+
+def _champions(tx: Transaction, model: str) -> list[int]:
+    """Return the champions that led to the present one, oldest first: a promotion adds one, a roll-back takes the newest away."""
+    led: list[int] = []
+    for event in tx.audit.events(kinds=("alias.moved", "alias.rolled_back"), subject=f"model:{model}"):
+        told = event.payload
+        if told["alias"] != CHAMPION:
+            continue
+        if not led and told["from"] is not None:
+            led = [told["from"]]  # it had another name then
+        if event.kind == "alias.rolled_back":
+            while led and led[-1] != told["to"]:
+                led.pop()
+        if told["to"] is not None and led[-1:] != [told["to"]]:
+            led.append(told["to"])
+    return led
 
 
 def _refuse_unproven(tx: Transaction, version: ModelVersion, *, force: str | None) -> None:

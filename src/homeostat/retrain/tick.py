@@ -7,7 +7,8 @@ import polars as pl
 
 from homeostat.core.ports import RecordLog, Store, Transaction
 from homeostat.core.records import Cycle
-from homeostat.registry.versions import CHAMPION
+from homeostat.registry.routing import promote
+from homeostat.registry.versions import CHALLENGER, CHAMPION
 from homeostat.retrain.policy import Decision, decide
 from homeostat.retrain.project import Project
 from homeostat.retrain.requests import ask, loop_time
@@ -20,7 +21,10 @@ WATCHED = ("performance.decayed", "drift.detected", "quality.broken")
 def decide_and_ask(
     *, store: Store, records: RecordLog, project: Project, now: datetime, loop_now: datetime, actor: str = "homeostat"
 ) -> tuple[Decision, Cycle | None]:
-    """Return the decision and, where it is to retrain, the cycle asked for (the one of before when this tick is a retry)."""
+    """Return the decision and, where it is to retrain, the cycle asked for (the one of before when this tick is a retry).
+
+    Before a first model is trained, one that a person has trained and that passed the gate is made champion instead.
+    """
     labels = records.read("labels", project.model)
     with store.read() as tx:
         situation = _situation(tx, labels, project=project, now=now, loop_now=loop_now)
@@ -30,6 +34,11 @@ def decide_and_ask(
     )
     if decision.kind != "retrain" or decision.firing is None:
         return decision, None
+    ready = None if situation.cycles or project.retrain.approval else _ready(store, project.model)
+    if ready is not None:
+        promote(store=store, model=project.model, version=ready, actor=actor, now=now)
+        because = f"version {ready} had passed the gate and there was no champion: now it is"
+        return Decision(kind="nothing", because=because), None
     cycle = ask(
         store=store,
         model=project.model,
@@ -48,6 +57,16 @@ def waiting(store: Store, model: str) -> list[Cycle]:
     with store.read() as tx:
         running = tx.cycles.running(model)
     return [] if running is None else [running]
+
+
+def _ready(store: Store, model: str) -> int | None:
+    """Return the challenger of a model that never had a champion, where it passed the gate."""
+    with store.read() as tx:
+        number = tx.models.alias(model, CHALLENGER)
+        if number is None or tx.models.alias(model, CHAMPION) is not None:
+            return None
+        report_id = tx.models.get(model, number).report_id
+        return number if report_id is not None and tx.models.report(report_id).passed else None
 
 
 def _situation(

@@ -66,7 +66,7 @@ def test_small_segments_are_left_out_and_said(world):
     w.frame = w.frame.with_columns(region=pl.Series(region))
     (result,) = judge(w.binary(), columns=["region"])
     assert result.passed
-    assert "1 small segments left out" in result.reason
+    assert "1 small segment left out" in result.reason
     assert result.details["skipped"] == [{"segment": "island", "rows": 7, "why": "fewer than 50 rows"}]
 
 

@@ -103,7 +103,7 @@ def _gap(evidence: Evidence, part: Segment, metric: str, whole: float, confidenc
 
 def _judge(name: str, metric: str, gaps: list[_Gap], skipped: list[dict[str, object]], rule: SliceRule) -> Result:
     kind = "protected" if name in rule.protected else "declared"
-    left_out = f"; {len(skipped)} small segments left out" if skipped else ""
+    left_out = f"; {len(skipped)} small segment{'s' * (len(skipped) > 1)} left out" if skipped else ""
     details: Json = {"metric": metric, "kind": kind, "segments": [_told(gap) for gap in gaps[:_MOST_LISTED]]}
     details |= {"skipped": skipped[:_MOST_LISTED], "judged": len(gaps), "left_out": len(skipped)}
     if not gaps:
