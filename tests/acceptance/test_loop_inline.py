@@ -13,8 +13,24 @@ from homeostat.retrain.tick import decide_and_ask
 def world(tmp_path):
     made = World(tmp_path)
     yield made
-    made.plane.close(5)
-    made.house.store.close()
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory):
+    """A world with a champion and a day's traffic, closed: tests go on from copies of it."""
+    made = World(tmp_path_factory.mktemp("begun"))
+    made.tick()
+    made.traffic(24)
+    made.close()
+    return made
+
+
+@pytest.fixture
+def going(begun, tmp_path):
+    made = begun.copy_to(tmp_path)
+    yield made
+    made.close()
 
 
 def days(world: World, n: int) -> list[str]:
@@ -80,73 +96,65 @@ def forced_bad_one(world: World, p: str = CONTRARY):
     )
 
 
-def test_a_bad_challenger_is_stopped_by_the_gate(world):
-    world.tick()
-    world.traffic(24)
-    cycle = forced_bad_one(world)
-    with world.house.store.write() as tx:
+def test_a_bad_challenger_is_stopped_by_the_gate(going):
+    cycle = forced_bad_one(going)
+    with going.house.store.write() as tx:
         from dataclasses import replace
 
         tx.cycles.put(replace(cycle, options={"train": "bad:train"}))
-    assert world.turn(world.cycle("bad")) is CycleState.REJECTED
-    assert world.champion == 1
-    assert "model_version.registered" not in world.kinds()[world.kinds().index("gate.failed") :]
+    assert going.turn(going.cycle("bad")) is CycleState.REJECTED
+    assert going.champion == 1
+    assert "model_version.registered" not in going.kinds()[going.kinds().index("gate.failed") :]
 
 
-def test_a_bad_challenger_forced_past_the_gate_is_rolled_back_without_a_failed_request(world):
-    world.tick()
-    world.traffic(24)
-    assert world.turn(forced_bad_one(world, SURE)) is CycleState.ROLLED_BACK
-    assert world.champion == 1
-    because = world.cycle("bad").outcome["because"]
+def test_a_bad_challenger_forced_past_the_gate_is_rolled_back_without_a_failed_request(going):
+    assert going.turn(forced_bad_one(going, SURE)) is CycleState.ROLLED_BACK
+    assert going.champion == 1
+    because = going.cycle("bad").outcome["because"]
     assert "its loss is worse than the champion's" in because
     # labels suffice from 100 requests on: then this one was worse, but not yet credibly, and must not have been promoted for it
     assert int(because.removesuffix(" requests").rpartition(" ")[2]) > 120
-    with world.house.store.read() as tx:
+    with going.house.store.read() as tx:
         route = tx.routes.get("churn")
         requested = tx.audit.by_key("bad:requested")
         assert tx.audit.by_key("bad:promote") is None
     assert (route.champion, route.shadow, route.canary) == (1, None, None)
     assert requested.payload["options"]["force"] == "a test pushes it"
-    assert "model_version.rolled_back" in world.kinds()
-    recorded = world.house.records.read("predictions", "churn")
+    assert "model_version.rolled_back" in going.kinds()
+    recorded = going.house.records.read("predictions", "churn")
     answered = recorded.filter(recorded["route"] != "shadow")
-    assert answered.height == world.answers
+    assert answered.height == going.answers
     assert set(answered["status"]) == {"ok"}
 
 
-def test_a_cycle_that_is_cancelled_leaves_the_champion(world):
-    world.tick()
-    world.traffic(24)
-    cycle = forced_bad_one(world)
+def test_a_cycle_that_is_cancelled_leaves_the_champion(going):
+    cycle = forced_bad_one(going)
 
     def stop() -> None:
-        if not world.cycle("bad").options.get("cancel") and "route.changed" in world.kinds():
+        if not going.cycle("bad").options.get("cancel") and "route.changed" in going.kinds():
             cancel(
-                store=world.house.store, cycle_id="bad", actor="ann", now=world.clock.now(), reason="on second thought"
+                store=going.house.store, cycle_id="bad", actor="ann", now=going.clock.now(), reason="on second thought"
             )
 
-    world.on_pause = stop
-    assert world.turn(cycle) is CycleState.ROLLED_BACK
-    assert "on second thought" in world.cycle("bad").outcome["because"]
-    assert world.champion == 1
+    going.on_pause = stop
+    assert going.turn(cycle) is CycleState.ROLLED_BACK
+    assert "on second thought" in going.cycle("bad").outcome["because"]
+    assert going.champion == 1
 
 
-def test_a_trigger_asked_for_twice_is_one_cycle(world):
-    world.tick()
-    world.traffic(24)
-    world.turned = True
-    world.traffic(24)
-    world.tick()
-    with world.house.store.read() as tx:
+def test_a_trigger_asked_for_twice_is_one_cycle(going):
+    going.turned = True
+    going.traffic(24)
+    going.tick()
+    with going.house.store.read() as tx:
         decayed = [cycle for cycle in tx.cycles.recent("churn") if cycle.trigger == "performance"]
     again = decide_and_ask(
-        store=world.house.store,
-        records=world.house.records,
-        project=world.house.project,
-        now=world.clock.now(),
-        loop_now=world.clock.now(),
+        store=going.house.store,
+        records=going.house.records,
+        project=going.house.project,
+        now=going.clock.now(),
+        loop_now=going.clock.now(),
     )
-    with world.house.store.read() as tx:
+    with going.house.store.read() as tx:
         assert [cycle for cycle in tx.cycles.recent("churn") if cycle.trigger == "performance"] == decayed
     assert len(decayed) == 1, again

@@ -1,5 +1,6 @@
 """A small world that moves: a binary task whose rule turns round in the middle, and a server in this process."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -106,6 +107,18 @@ class World:
         self.follower.look()
         if self.champion is not None:
             self.traffic(2)
+
+    def close(self) -> None:
+        self.plane.close(5)
+        self.house.store.close()
+
+    def copy_to(self, root: Path) -> "World":
+        """Return a world that goes on from where this one, which is closed, ended."""
+        shutil.copytree(self.root, root, dirs_exist_ok=True)
+        went_on = World(root, yaml=self.yaml, turned=self.turned, seed=self.seed, answers=self.answers)
+        went_on.clock.advance(self.clock.now())
+        went_on.follower.look()
+        return went_on
 
     @property
     def champion(self) -> int | None:
