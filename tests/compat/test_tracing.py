@@ -148,6 +148,11 @@ def test_searches_find_what_they_mean(experiment):
         "trace.status IN ('OK', 'ERROR')": [bad, good],
         "tags.team = 'Alpha'": [good],
         "tags.team ILIKE 'alp%'": [good],
+        "tags.team RLIKE '^A.*a$'": [good],
+        "tags.team RLIKE 'b'": [],
+        "trace.name RLIKE '^(answer|fails)$'": [bad, good],
+        "span.attributes.model RLIKE 'gpt-.'": [good],
+        "metadata.`mlflow.user` RLIKE '.'": [bad, good],
         "tags.team IS NULL": [bad],
         "attributes.name = 'answer'": [good],
         "trace.name LIKE 'fai%'": [bad],
@@ -178,7 +183,9 @@ def test_searches_find_what_they_mean(experiment):
         "trace.nothing = 'x'",
         "trace.status = OK",
         "status = 'OK' OR status = 'ERROR'",
-        "tags.a RLIKE 'x'",
+        "tags.a RLIKE '('",
+        "tags.a RLIKE '(?=x)'",
+        "feedback.a RLIKE 'x'",
     ],
 )
 def test_a_filter_that_says_nothing_is_refused(experiment, text):

@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from homeostat.core.errors import NotFound
+from homeostat.core.errors import InvalidInput, NotFound
 from homeostat.core.traces import (
     Assessment,
     AssessmentKind,
@@ -162,6 +162,8 @@ CASES = [
     ("tag", "who", "!=", "Ann", ["tr-2"]),
     ("tag", "who", "LIKE", "a%", []),
     ("tag", "who", "ILIKE", "a%", ["tr-1"]),
+    ("tag", "who", "RLIKE", "^A.+", ["tr-1"]),
+    ("tag", "who", "RLIKE", "^a", []),
     ("tag", "who", "IS NULL", None, ["tr-3"]),
     ("tag", "who", "IS NOT NULL", None, ["tr-2", "tr-1"]),
     ("run", "", "=", "r1", ["tr-3", "tr-1"]),
@@ -206,3 +208,18 @@ def test_order_and_pages(filled):
     assert found(filled, order=by_who, limit=1, offset=1) == ["tr-2"]
     assert found(filled, experiment_ids=("12345",)) == []
     assert found(filled, experiment_ids=()) == []
+
+
+@pytest.mark.parametrize("pattern", ["(", "(?=x)", r"(a)\1", "(((a{100}){100}){100})"])
+def test_a_pattern_that_cannot_be_read_is_refused(filled, pattern):
+    with pytest.raises(InvalidInput, match="regular expression"):
+        found(filled, TraceCondition(entity="tag", key="who", operator="RLIKE", value=pattern))
+
+
+def test_a_pattern_is_read_or_refused_and_never_a_fault(filled):
+    for pattern in ("x**", r"\pL+", "(?P<x>A)", "[[:alpha:]]", "(?i)ann", "a{0,999}", "\\x{41}"):
+        try:
+            answer = found(filled, TraceCondition(entity="tag", key="who", operator="RLIKE", value=pattern))
+        except InvalidInput:
+            continue
+        assert set(answer) <= {"tr-1", "tr-2"}

@@ -37,10 +37,10 @@ _TEXTS = {"request_id": "trace_id", "trace_id": "trace_id", "status": "state", "
 _VALID = sorted({*_TIMES, *_DURATIONS, *_TEXTS, "name", "run_id", "prompt", "text"})
 _SPAN = {"name": "name", "type": "kind", "status": "status"}
 _LIKE = {"LIKE", "ILIKE"}
-_TEXTUAL = {"=", "!=", "IN", "NOT IN", *_LIKE}
+_TEXTUAL = {"=", "!=", "IN", "NOT IN", "RLIKE", *_LIKE}
 _NUMERIC = {"=", "!=", "<", "<=", ">", ">="}
 _PRESENCE = {"IS NULL", "IS NOT NULL"}
-_KEYED = {"=", "!=", *_LIKE, *_PRESENCE}
+_KEYED = {"=", "!=", "RLIKE", *_LIKE, *_PRESENCE}
 _ALLOWED: dict[str, set[str]] = {
     "tag": _KEYED,
     "metadata": _KEYED,
@@ -191,10 +191,8 @@ def _operator(found: list[Token], at: int, start: int) -> tuple[str, int]:
             return "IS NOT NULL", at + 3
         case ["IS", "NULL", *_]:
             return "IS NULL", at + 2
-        case ["LIKE" | "ILIKE" | "IN" as word, *_]:
+        case ["LIKE" | "ILIKE" | "RLIKE" | "IN" as word, *_]:
             return word, at + 1
-        case ["RLIKE", *_]:
-            raise InvalidInput("RLIKE is not supported on this server: use LIKE or ILIKE with % and _")
     if at >= len(found) or found[at].kind != "operator":
         _refuse(found, start)
     return {"==": "=", "<>": "!="}.get(found[at].text, found[at].text), at + 1

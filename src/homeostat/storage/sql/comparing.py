@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, literal
 
 from homeostat.core.errors import InvalidInput
+from homeostat.storage.sql.patterns import check_pattern
 
 _GLOB = str.maketrans({"[": "[[]", "*": "[*]", "?": "[?]", "%": "*", "_": "?"})
 _COMPARE: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
@@ -25,8 +26,11 @@ _COMPARE: dict[str, Callable[[Any, Any], ColumnElement[bool]]] = {
 
 def compare(column: ColumnElement[Any], operator: str, value: Any, *, dialect: str) -> ColumnElement[bool]:
     """Return `column operator value`. LIKE minds case and ILIKE does not, whatever the database's own habit."""
-    if operator not in _COMPARE:
+    if operator not in {*_COMPARE, "RLIKE"}:
         raise InvalidInput(f"'{operator}' is not a comparison that the store knows")
     if operator == "LIKE" and dialect == "sqlite":  # its LIKE takes no notice of case; GLOB does
         return column.op("GLOB", is_comparison=True)(literal(value.translate(_GLOB)))
+    if operator == "RLIKE":
+        check_pattern(value)
+        return column.op("REGEXP" if dialect == "sqlite" else "~", is_comparison=True)(literal(value))
     return _COMPARE[operator](column, value)

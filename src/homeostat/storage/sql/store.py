@@ -14,6 +14,7 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 from homeostat.core.errors import InvalidInput, MissingExtra, Unreachable
 from homeostat.storage.sql.experiments import make_default
+from homeostat.storage.sql.patterns import matches
 from homeostat.storage.sql.prepared import raw
 from homeostat.storage.sql.schema import metadata
 from homeostat.storage.sql.transaction import SqlTransaction
@@ -171,6 +172,7 @@ def _open_sqlite(url: str) -> SqlStore:
 def _tune_sqlite(engine: Engine, *, in_memory: bool = False) -> None:
     @event.listens_for(engine, "connect")
     def _on_connect(connection: object, _record: object) -> None:
+        connection.create_function("regexp", 2, matches, deterministic=True)  # type: ignore[attr-defined]
         cursor = connection.cursor()  # type: ignore[attr-defined]
         cursor.execute("PRAGMA foreign_keys = ON")
         if not in_memory:

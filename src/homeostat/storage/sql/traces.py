@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Row, Table, delete, func, select, update
+from sqlalchemy.exc import DataError
 
-from homeostat.core.errors import NotFound
+from homeostat.core.errors import InvalidInput, NotFound
 from homeostat.core.traces import Assessment, AssessmentKind, Span, Trace, TraceQuery, TraceState
 from homeostat.storage.sql.rows import insert_missing, record_of, upsert, values_of
 from homeostat.storage.sql.schema.traces import (
@@ -57,7 +58,11 @@ class SqlTraces:
         if query.experiment_ids is not None and not query.experiment_ids:
             return []
         statement = traces_statement(query, dialect=self._connection.dialect.name)
-        return self._read(self._connection.execute(statement).all())
+        try:
+            rows = self._connection.execute(statement).all()
+        except DataError as error:  # PostgreSQL reads fewer regular expressions than the check of them does
+            raise InvalidInput(f"the database cannot compare with this: {str(error.orig).splitlines()[0]}") from error
+        return self._read(rows)
 
     def ids(
         self,
