@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Table, bindparam
+from sqlalchemy import ARRAY, Connection, Dialect, Table, Text, bindparam, func, select
 from sqlalchemy.dialects import sqlite
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -83,33 +83,37 @@ class Prepared:
 
 
 class PreparedIn:
-    """A statement about a list of values, of any length: `build` is given the parameters that stand for them.
+    """A statement about a list of texts, of any length: `build` is given what stands for them in `column.in_(...)`.
 
-    It is compiled for a few lengths, and a shorter list is filled up with its last value. `names` are further parameters.
+    PostgreSQL gets them as one array. For SQLite it is compiled for a few lengths, and a shorter list is filled up with its last value.
     """
 
-    def __init__(self, build: Callable[[list[Any]], Any], *names: str) -> None:
+    def __init__(self, build: Callable[[Any], Any]) -> None:
         def of(size: int) -> Prepared:
             listed = [f"in_{n}" for n in range(size)]
-            return Prepared(lambda _insert: build([bindparam(name) for name in listed]), *listed, *names)
+            return Prepared(lambda _insert: build([bindparam(name) for name in listed]), *listed)
 
         self._by_size = {size: of(size) for size in _SIZES}
+        array = bindparam("listed", type_=ARRAY(Text))
+        self._by_array = Prepared(lambda _insert: build(select(func.unnest(array))), "listed")
 
-    def rows(self, connection: Connection, values: Sequence[Any], *others: Any) -> list[Any]:
+    def rows(self, connection: Connection, values: Sequence[str]) -> list[Any]:
         """Return the rows for all values, in no order between pieces of the list."""
+        if connection.dialect.name != "sqlite":
+            return list(self._by_array.run(connection, list(values)).fetchall())
         out: list[Any] = []
         for start in range(0, len(values), _SIZES[-1]):
             piece = values[start : start + _SIZES[-1]]
             size = next(size for size in _SIZES if size >= len(piece))
             filled = (*piece, *[piece[-1]] * (size - len(piece)))
-            out += self._by_size[size].run(connection, *filled, *others).fetchall()
+            out += self._by_size[size].run(connection, *filled).fetchall()
         return out
 
 
 class PreparedInsert:
-    """Rows into a table, many to a statement: the driver lets other threads run once per statement, and waits for its turn after it.
+    """Rows into a table, many to a statement. `conflict` says, given the insert, what happens to a row whose key is there.
 
-    `conflict` says, given the insert, what happens to a row whose key is there.
+    SQLite's driver lets other threads run once per statement, and waits for its turn after it. PostgreSQL gets each column as one array.
     """
 
     def __init__(self, table: Table, *names: str, conflict: Callable[[Any], Any] = lambda statement: statement) -> None:
@@ -119,9 +123,19 @@ class PreparedInsert:
             flat = (name for row in listed for name in row)
             return Prepared(lambda insert: conflict(insert(table).values(rows)), *flat)
 
+        def of_arrays(insert: Any) -> Any:
+            arrays = [bindparam(f"{name}_all", type_=ARRAY(table.c[name].type)) for name in names]
+            rows = func.unnest(*arrays).table_valued(*names).render_derived()
+            return conflict(insert(table).from_select(names, select(*(rows.c[name] for name in names))))
+
         self._by_size = [(size, of(size)) for size in _ROWS]
+        self._by_array = Prepared(of_arrays, *(f"{name}_all" for name in names))
 
     def run(self, connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
+        if connection.dialect.name != "sqlite":
+            if rows:
+                self._by_array.run(connection, *map(list, zip(*rows, strict=True)))
+            return
         at = 0
         for size, statement in self._by_size:
             while len(rows) - at >= size:
