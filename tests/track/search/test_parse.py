@@ -153,11 +153,11 @@ def test_hostile_texts_are_refused_soon():
     ]
     hostile += ["run_id IN (" + "'a'," * 100_000 + ")", "x" * (MOST_CHARACTERS + 1), "-" * 400_000, "1" * 400_000]
     for text in hostile:
-        began = time.perf_counter()
+        began = time.process_time()
         with pytest.raises(InvalidInput) as caught:
             parse_filter(text, RUNS)
         assert len(caught.value.message) < 2000
-        assert time.perf_counter() - began < 2.0
+        assert time.process_time() - began < 2.0
 
 
 @given(st.text(max_size=300))
