@@ -19,7 +19,7 @@ from statistics import median
 
 import psutil
 
-REACH = {"import_s": 0.15, "help_s": 0.25, "ready_s": 3.0, "idle_mb": 400.0}
+REACH = {"import_s": 0.15, "help_s": 0.25, "ready_s": 3.0, "idle_mb": 400.0, "idle_alone_mb": 400.0}
 HOMEOSTAT = [sys.executable, "-m", "homeostat"]
 YAML = """model: bench
 task: binary
@@ -68,6 +68,21 @@ def predicts(port: int) -> bool:
 
 def pss_mb(tree: list[psutil.Process]) -> float:
     return sum(process.memory_full_info().pss for process in tree) / 1e6
+
+
+def alone_mb(tree: list[psutil.Process]) -> float:
+    """Return what the processes would take on a machine of their own: the PSS of a file that others have mapped too is only a share.
+
+    Anonymous memory of each, and of every mapped file the most that one of them has resident.
+    """
+    anonymous, files = 0, {}
+    for process in tree:
+        of_one = {}
+        for mapped in process.memory_maps(grouped=False):
+            anonymous += mapped.anonymous
+            of_one[mapped.path] = of_one.get(mapped.path, 0) + mapped.rss - mapped.anonymous
+        files = {path: max(files.get(path, 0), of_one.get(path, 0)) for path in {*files, *of_one}}
+    return (anonymous + sum(files.values())) / 1e6
 
 
 def wait(condition, what: str, limit_s: float = 120.0) -> float:
@@ -127,6 +142,7 @@ def up(folder: Path) -> dict[str, float]:
             "ready_s": ready_s,
             "first_prediction_s": first_prediction_s,
             "idle_mb": pss_mb(tree),
+            "idle_alone_mb": alone_mb(tree),
             "processes": len(tree),
             "idle_cpu_share_of_one_core": cpu,
             "each_mb": each,

@@ -1,16 +1,11 @@
-"""`homeostat NOUN VERB`. The one place where errors become messages and exit codes."""
+"""`homeostat NOUN VERB`."""
 
-import logging
-import os
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import Any
 
-from homeostat.core.errors import HomeostatError, InvalidInput
-
-_INTERRUPTED = 130
-_BUG = 70
+from homeostat.cli.border import inside_the_border
+from homeostat.core.errors import InvalidInput
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -31,30 +26,7 @@ def run(arguments: list[str]) -> int:
 
         output.show({"version": __version__}, f"homeostat {__version__}")
         return 0
-    try:
-        logging.basicConfig(level=_level(), format="%(levelname)s %(name)s %(message)s")
-        return _dispatch(arguments)
-    except HomeostatError as error:
-        return output.fail(error)
-    except KeyboardInterrupt:
-        output.say("interrupted")
-        return _INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except Exception as error:  # noqa: BLE001 - the border of the command line: what arrives here is our bug, and is said to be one
-        traceback.print_exc()
-        return output.fail(
-            HomeostatError(f"a bug in Homeostat: {type(error).__name__}: {error}", hint="please report the lines above")
-        )
-
-
-def _level() -> str:
-    named = os.environ.get("HOMEOSTAT_LOG", "WARNING").upper()
-    known = logging.getLevelNamesMapping()
-    if named not in known:
-        raise InvalidInput(f"HOMEOSTAT_LOG names no level: '{named}'", hint="debug, info, warning or error")
-    return named
+    return inside_the_border(lambda: _dispatch(arguments))
 
 
 def _dispatch(arguments: list[str]) -> int:

@@ -13,8 +13,6 @@ def COMMAND(
     every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks of the loop.")] = 2.0,
 ) -> None:
     """Serve, watch and renew the project's model until Ctrl-C."""
-    from homeostat.app.up import up
-    from homeostat.cli.house import place
-    from homeostat.cli.output import say
+    from homeostat.cli.supervising import become
 
-    up(place(), workers=workers, replay=replay, every_s=every, tell=say)
+    become(workers=workers, replay=replay, every_s=every)
