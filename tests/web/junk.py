@@ -12,7 +12,7 @@ TEXTS = (
     "' OR 1=1 --", "); DROP TABLE runs; --", "file:///etc/passwd", "http://127.0.0.1/x", "http:///x", "https://[::1]/", "https://x:99999/",
     "models:/churn/1", "models:/churn@best", "models:/m-" + "0" * 32, "runs:/x/y", "mlflow-artifacts:/", "mlflow-artifacts:/0/x#y", "C:\\x",
     "eyJvZmZzZXQiOiAxfQ==", "eyJvZmZzZXQiOiAtMX0=", "eyJvZmZzZXQiOiA5MDA3MTk5MjU0NzQwOTkyMDAwfQ==", "bnVsbA==", "W10=", "====", "2026-13-45T99:99:99Z",
-    "0001-01-01T00:00:00-23:59", "-99999999999.999999999s", "latest", "Production", "None", "ACTIVE", "FINISHED", "\r\nx: y", "a,b", "🙂", "\u202e", "\ufeff",
+    "0001-01-01T00:00:00-23:59", "-99999999999.999999999s", "latest", "mlflow.log-model.history", "mlflow.runName", "mlflow.trace.sizeStats", "Production", "None", "ACTIVE", "FINISHED", "\r\nx: y", "a,b", "🙂", "\u202e", "\ufeff",
 )  # fmt: skip
 NUMBERS = (
     0,

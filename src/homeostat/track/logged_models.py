@@ -117,12 +117,22 @@ def note_on_run(tx: Transaction, run_id: str, text: str) -> None:
     )
     if missing:
         raise InvalidInput(f"Model json is missing mandatory fields: {sorted(missing)}")
-    run = tx.runs.get(run_id)
-    listed = json.loads(run.tags.get(_HISTORY, "[]"))
-    value = json.dumps([*listed, described])
+    (detail,) = tx.runs.details([run_id])
+    value = json.dumps([*_listed(detail.run.tags.get(_HISTORY, "[]")), described])
     if len(value) > MOST_HISTORY:
         raise InvalidInput(f"the models of run '{run_id}' no longer fit into its tag '{_HISTORY}'")
     tx.runs.set_tags(run_id, {_HISTORY: value})
+
+
+def _listed(text: str) -> list[Json]:
+    """The models in the tag, which clients can set to anything."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"the run's tag '{_HISTORY}' is not JSON: {error}", hint="delete the tag") from error
+    if not isinstance(found, list):
+        raise InvalidInput(f"the run's tag '{_HISTORY}' is not a list", hint="delete the tag")
+    return found
 
 
 def check_name(name: str) -> None:

@@ -123,7 +123,7 @@ def link_to_run(tx: Transaction, trace_ids: Sequence[str], run_id: str) -> None:
         raise InvalidInput(
             f"Cannot link more than {MOST_LINKS} traces to a run in a single request. Provided {len(trace_ids)} traces."
         )
-    tx.runs.get(run_id)
+    tx.runs.head(run_id)
     tx.traces.link([trace.trace_id for trace in tx.traces.many(trace_ids)], "run", [run_id])
 
 

@@ -43,6 +43,7 @@ _TAGS = PreparedIn(
 )
 _EXPERIMENT = Prepared(lambda _: select(runs.c.experiment_id).where(runs.c.run_id == bindparam("run_id")), "run_id")
 _PAIR = ("run_id", "experiment_id", "key", "value")
+_MOST_ID = 256
 _ADD_PARAM = PreparedInsert(run_params, *_PAIR)
 _STATUS = Prepared(
     lambda _: (
@@ -114,7 +115,7 @@ class SqlRuns:
         run = self.find(run_id)
         if run is None:
             starts = select(runs.c.run_id).where(runs.c.run_id.startswith(run_id, autoescape=True)).limit(2)
-            alike = list(self._connection.scalars(starts)) if len(run_id) >= 4 else []
+            alike = list(self._connection.scalars(starts)) if 4 <= len(run_id) <= _MOST_ID else []
             if len(alike) == 1:
                 return self.get(alike[0])
             raise NotFound(f"no run '{run_id}'", hint="`homeostat runs list` shows the latest")

@@ -113,3 +113,16 @@ def test_old_clients_note_their_models_on_the_run(client, experiment):
     assert json.loads(tags["mlflow.log-model.history"]) == [described, described]
     for text in ("{", "[]", "{}"):
         assert client.refused("runs/log-model", run_id=run, model_json=text)[0] == "INVALID_PARAMETER_VALUE"
+
+
+def test_a_tag_that_lists_no_models_is_told_of(client):
+    run = client.post("runs/create", experiment_id="0")["run"]["info"]["run_id"]
+    text = json.dumps({"artifact_path": "m", "flavors": {}, "utc_time_created": "x", "run_id": run})
+    for tag in ("[", "1", '"a"', "[" * 5000):
+        client.post("runs/set-tag", run_id=run, key="mlflow.log-model.history", value=tag)
+        assert client.refused("runs/log-model", run_id=run, model_json=text)[0] == "INVALID_PARAMETER_VALUE"
+    client.post("runs/delete-tag", run_id=run, key="mlflow.log-model.history")
+    assert client.post("runs/log-model", run_id=run, model_json=text) == {}
+    for part in (run[:31], "x" * 60_000):
+        code, _ = client.refused("runs/log-model", expect=404, run_id=part, model_json=text)
+        assert code == "RESOURCE_DOES_NOT_EXIST"

@@ -287,3 +287,12 @@ def test_a_prompt_whose_name_cannot_be_kept_is_refused(client, name):
     start(client)
     body = {"trace_id": TRACE, "prompt_versions": [{"name": name, "version": "1"}]}
     assert client.refused("traces/link-prompts", **body)[0] == "INVALID_PARAMETER_VALUE"
+
+
+def test_traces_are_linked_to_a_whole_run_and_to_no_part_of_an_id(client):
+    start(client)
+    run = client.post("runs/create", experiment_id="0")["run"]["info"]["run_id"]
+    for part in (run[:31], "x" * 60_000):
+        code, _ = client.refused("traces/link-to-run", expect=404, run_id=part, trace_ids=[TRACE])
+        assert code == "RESOURCE_DOES_NOT_EXIST"
+    assert client.post("traces/link-to-run", run_id=run, trace_ids=[TRACE]) == {}
