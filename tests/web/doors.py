@@ -68,12 +68,12 @@ class Door:
 
 
 @contextmanager
-def control_door(folder):
+def control_door(folder, *, store=None):
     """Yield (door, house) of a project without rows."""
     (folder / "homeostat.yaml").write_text(PROJECT)
     house = open_house(load(folder / "homeostat.yaml"), writer_id="test", actor="ann")
     house.store.close()
-    house = replace(house, store=open_memory_store())
+    house = replace(house, store=store or open_memory_store())
     door = Door(build_door(house))
     yield door, house
     door.loop.close()
