@@ -116,7 +116,7 @@ class TestWithPostgres:
 
 
 def test_what_schemathesis_makes_of_the_document_is_answered(behind, seed):
-    explore(behind, seed, examples=1, operations=40)
+    explore(behind, seed, examples=1, operations=30)
 
 
 @pytest.mark.long
