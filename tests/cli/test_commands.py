@@ -63,6 +63,24 @@ def test_help_does_not_import_what_is_heavy():
     assert said.stderr.strip() == "[]"
 
 
+def test_what_supervises_for_long_holds_no_libraries_that_it_does_not_need():
+    code = (
+        "import sys, homeostat.cli.supervising, homeostat.cli.house, homeostat.app.up;"
+        "print([m for m in ('typer', 'pydantic', 'rich', 'polars', 'sqlalchemy', 'dbos') if m in sys.modules])"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "[]"
+
+
+def test_an_idle_loop_holds_neither_the_tables_writer_nor_the_workflows():
+    code = (
+        "import sys, homeostat.app.loop, homeostat.app.wiring, homeostat.storage.records, homeostat.web.control;"
+        "print([m for m in ('deltalake', 'pyarrow', 'dbos', 'pandas', 'sklearn', 'scipy') if m in sys.modules])"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == "[]"
+
+
 def test_wrong_usage_is_exit_code_2_with_a_tip(shell):
     said = shell("init", "a.csv")
     assert said.status == 2
