@@ -53,6 +53,9 @@ class Wire:
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self.host, self.port = parts.hostname, parts.port
+        self._connect()
+
+    def _connect(self) -> None:
         self.socket = socket.create_connection((self.host, self.port), timeout=600)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.left = b""
@@ -61,8 +64,14 @@ class Wire:
         head = f"{method} {path} HTTP/1.1\r\nHost: {self.host}:{self.port}\r\n"
         if body:
             head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-        self.socket.sendall(head.encode() + b"\r\n" + body)
-        status, content = self._answer()
+        try:
+            self.socket.sendall(head.encode() + b"\r\n" + body)
+            status, content = self._answer()
+        except ConnectionError:  # servers close connections that were idle for a while: clients ask again, once
+            self.socket.close()
+            self._connect()
+            self.socket.sendall(head.encode() + b"\r\n" + body)
+            status, content = self._answer()
         if status != expect:
             raise RuntimeError(f"{method} {path}: {status} {content[:500]!r}")
         return content
@@ -140,7 +149,7 @@ class Wire:
     def _more(self, most: int = 1 << 18) -> bytes:
         part = self.socket.recv(max(1 << 16, min(most, 1 << 22)))
         if not part:
-            raise RuntimeError("the server closed the connection")
+            raise ConnectionResetError("the server closed the connection")
         return part
 
 
@@ -193,10 +202,9 @@ def new_run(wire: Wire, experiment_id: str) -> str:
 
 
 def writes(seconds: float) -> dict[str, float]:
-    wire = Wire(URL)
-    home = experiment(wire)
+    home = experiment(Wire(URL))
     create = json.dumps({"experiment_id": home, "start_time": 1700000000000, "run_name": "r", "user_id": "u"}).encode()
-    runs = [new_run(wire, home) for _ in range(THREADS)]
+    runs: list[str] = []
     found = {}
 
     def create_run(wire, _thread, _n):
@@ -226,8 +234,9 @@ def writes(seconds: float) -> dict[str, float]:
         ("log_batch{}_metrics_per_s", log_batch, BATCH),
     ):
         for threads in (1, THREADS):
-            found[name.format("" if threads == 1 else f"_{threads}")] = rate(work, seconds, threads) * scale
+            wire = Wire(URL)
             runs[:] = [new_run(wire, home) for _ in range(THREADS)]
+            found[name.format("" if threads == 1 else f"_{threads}")] = rate(work, seconds, threads) * scale
             tell(name.format("" if threads == 1 else f"_{threads}"), found)
     return found
 
@@ -435,7 +444,7 @@ def measure(url: str, folder: Path, *, runs: int, seconds: float, known: dict[st
     ):
         try:
             found |= part()
-        except RuntimeError as error:
+        except (RuntimeError, OSError) as error:
             print(f"{name}: not measured: {error}", file=sys.stderr)
     return found
 
