@@ -46,7 +46,10 @@ def read_trace(info: object, *, now: datetime) -> Trace:
     given = [] if info.get("assessments") is None else info["assessments"]
     if not isinstance(given, list):
         raise wrong("assessments", given)
-    tags = {key: cut(value, _MOST_VALUE) for key, value in texts(info, "tags").items() if len(key) <= _MOST_KEY}
+    tags, metadata = (
+        {key: cut(value, most) for key, value in texts(info, name).items() if len(key) <= _MOST_KEY}
+        for name, most in (("tags", _MOST_VALUE), ("trace_metadata", _MOST_METADATA))
+    )
     return Trace(
         trace_id=trace_id,
         experiment_id=_text(inner, "experiment_id", required=True),
@@ -57,7 +60,7 @@ def read_trace(info: object, *, now: datetime) -> Trace:
         request_preview=_text(info, "request_preview"),
         response_preview=_text(info, "response_preview"),
         tags=tags,
-        metadata={key: cut(value, _MOST_METADATA) for key, value in texts(info, "trace_metadata").items()},
+        metadata=metadata,
         assessments=tuple(read_assessment(each, trace_id=trace_id, now=now) for each in given),
     )
 
@@ -113,13 +116,10 @@ def read_assessment(given: object, *, trace_id: str, now: datetime, new_id: str 
     source_type = _text(source, "source_type", required=True)
     if source_type not in _SOURCES:
         raise wrong("source_type", source_type)
-    name = _text(given, "assessment_name", required=True)
-    if len(name) > _MOST_NAME:
-        raise invalid(f"An assessment's name has at most {_MOST_NAME} characters, this one has {len(name)}.")
     return Assessment(
         assessment_id=trace_id_of(_text(given, "assessment_id") or new_id),
         trace_id=trace_id,
-        name=name,
+        name=read_name(given),
         kind=kind,
         source_type=source_type,
         source_id=_text(source, "source_id") or "default",
@@ -133,6 +133,14 @@ def read_assessment(given: object, *, trace_id: str, now: datetime, new_id: str 
         overrides=_text(given, "overrides") or None,
         valid=given.get("valid") is not False,
     )
+
+
+def read_name(given: Json) -> str:
+    """Return the name of an assessment."""
+    name: str = _text(given, "assessment_name", required=True)
+    if len(name) > _MOST_NAME:
+        raise invalid(f"An assessment's name has at most {_MOST_NAME} characters, this one has {len(name)}.")
+    return name
 
 
 def read_value(given: Json) -> tuple[AssessmentKind, Any, Json | None]:

@@ -126,3 +126,8 @@ def test_a_tag_that_lists_no_models_is_told_of(client):
     for part in (run[:31], "x" * 60_000):
         code, _ = client.refused("runs/log-model", expect=404, run_id=part, model_json=text)
         assert code == "RESOURCE_DOES_NOT_EXIST"
+
+
+def test_a_run_that_cannot_be_one_is_refused(client):
+    for run in ("x" * 3000, "a b", "../x"):
+        assert client.refused("logged-models", experiment_id="0", name="m", source_run_id=run)[0]

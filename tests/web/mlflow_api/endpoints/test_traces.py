@@ -296,3 +296,20 @@ def test_traces_are_linked_to_a_whole_run_and_to_no_part_of_an_id(client):
         code, _ = client.refused("traces/link-to-run", expect=404, run_id=part, trace_ids=[TRACE])
         assert code == "RESOURCE_DOES_NOT_EXIST"
     assert client.post("traces/link-to-run", run_id=run, trace_ids=[TRACE]) == {}
+
+
+def test_metadata_under_a_key_that_is_too_long_are_left_out_as_tags_are(client):
+    sent = start(client, trace_metadata={"x" * 251: "1", "y" * 250: "2"}, tags={"x" * 251: "1"})
+    assert sent["trace_metadata"] == {"y" * 250: "2"}
+    assert "x" * 251 not in sent["tags"]
+
+
+@pytest.mark.parametrize("name", ["", None, 1, "x" * 251])
+def test_an_assessment_is_not_renamed_to_what_is_no_name(client, name):
+    start(client)
+    one = {"assessment_name": "a", "source": {"source_type": "HUMAN"}, "feedback": {"value": 1}}
+    made = client.post(f"traces/{TRACE}/assessments", assessment=one)["assessment"]["assessment_id"]
+    path = f"traces/{TRACE}/assessments/{made}"
+    change = {"assessment": {"assessment_name": name}, "update_mask": "assessment_name"}
+    assert client.refused(path, method="PATCH", **change)[0] == "INVALID_PARAMETER_VALUE"
+    assert client.get(path)["assessment"]["assessment_name"] == "a"

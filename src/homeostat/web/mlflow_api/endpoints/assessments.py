@@ -8,7 +8,14 @@ from homeostat.track import traces
 from homeostat.web.mlflow_api.call import Call, as_text, missing, wrong
 from homeostat.web.mlflow_api.endpoint import Desk, Endpoint, Read, Write
 from homeostat.web.mlflow_api.errors import invalid
-from homeostat.web.mlflow_api.tracing import read_assessment, read_value, texts, trace_id_of, write_assessment
+from homeostat.web.mlflow_api.tracing import (
+    read_assessment,
+    read_name,
+    read_value,
+    texts,
+    trace_id_of,
+    write_assessment,
+)
 
 Json = dict[str, Any]
 _EXAMPLE = {
@@ -49,7 +56,7 @@ def change(call: Call, desk: Desk) -> Write:
     for path in mask:
         match path:
             case "assessment_name":
-                changes["name"] = as_text(given.get(path), path)
+                changes["name"] = read_name(given)
             case "rationale":
                 changes[path] = as_text(given.get(path), path)
             case "metadata":

@@ -6,7 +6,7 @@ from uuid import uuid4
 from homeostat.core.ports import Transaction
 from homeostat.core.queries import Order
 from homeostat.core.records import LoggedModelStatus
-from homeostat.track import logged_models
+from homeostat.track import limits, logged_models
 from homeostat.track.search.logged_models import logged_models_query
 from homeostat.track.search.pages import next_token, offset_of
 from homeostat.web.mlflow_api.call import Call, as_text
@@ -31,6 +31,8 @@ _NUMBERS = dict(enumerate((None, LoggedModelStatus.PENDING, LoggedModelStatus.RE
 def create(call: Call, desk: Desk) -> Write:
     experiment_id, name = call.text("experiment_id"), call.text_or_none("name") or ""
     model_type, source_run_id = call.text_or_none("model_type") or "", call.text_or_none("source_run_id") or ""
+    if source_run_id:
+        limits.check_run_id(source_run_id)
     params, tags = _pairs(call, "params"), _pairs(call, "tags")
     model_id = f"m-{uuid4().hex}"
 

@@ -9,6 +9,7 @@ from homeostat.registry import clients, names
 from homeostat.registry.declared import Examined, examine
 from homeostat.registry.search import versions_query
 from homeostat.registry.sources import Source, resolve_source, version_of
+from homeostat.track import limits
 from homeostat.track.artifacts import SCHEME, blob_of_uri, uri_of
 from homeostat.track.search.pages import next_token, offset_of
 from homeostat.web.mlflow_api.call import Call
@@ -28,6 +29,8 @@ async def create(call: Call, desk: Desk) -> Write:
     description, run_link = call.text_or_none("description") or "", call.text_or_none("run_link") or ""
     run_id, model_id = call.text_or_none("run_id") or None, call.text_or_none("model_id") or None
     names.check_name(name)
+    if run_id is not None:
+        limits.check_run_id(run_id)
     known: Source | None = None
     if tags.get(names.IS_PROMPT, "false").lower() == "true":
         known, examined = clients.prompt_source(text), Examined()
