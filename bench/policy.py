@@ -27,11 +27,12 @@ from threadpoolctl import threadpool_limits
 from homeostat.retrain import stack as stacked
 from homeostat.retrain.renewal import State, Terms, renew
 from homeostat.watch.adwin import Adwin
-from homeostat.watch.change import strongest
+from homeostat.watch.change import Change, strongest
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 MEMBERS = 12
 TAUGHT_BY = 5  # batches that teach the stack's weights
+COMPARED = 8  # windows of rows that the change test looks at, at most
 REACH = {
     "mean recovered": 0.95,
     "least recovered": 0.85,
@@ -168,7 +169,10 @@ class Stacked(Policy):
         self.state = State(trained_rows=self.stream.window)
         self.trained = (0, self.stream.window)
         self.weights = stacked.newest_alone(1, width=self.stream.classes)
-        self.known: list[np.ndarray] = []  # what each member answers to the rows that teach
+        self.known: list[
+            tuple[np.ndarray, np.ndarray]
+        ] = []  # members' answers and truth of the batches since the last training
+        self.losses = np.empty(0)  # of the newest member on them
 
     def answer(self, first: int, end: int) -> np.ndarray:
         answers = self._answers(first, end)
@@ -179,8 +183,11 @@ class Stacked(Policy):
     def _answers(self, first: int, end: int) -> np.ndarray:
         return np.stack([member(self.stream.x[first:end]) for member in self.members])
 
-    def learn(self, first: int, end: int) -> None:  # noqa: ARG002 - the shape of a policy
+    def learn(self, first: int, end: int) -> None:
         began = time.process_time()
+        answers, truth = self._answers(first, end), self.stream.y[first:end]
+        self.known.append((answers, truth))
+        self.losses = np.concatenate([self.losses, self._losses(answers[-1], truth)])
         change = self._change(end)
         self.run.other_s += time.process_time() - began
         self.state, decision = renew(self.state, self.terms, change, rows=end, window=self.stream.window)
@@ -189,32 +196,33 @@ class Stacked(Policy):
             self.trained = (end - decision.rows, end)
             self.retrain(*self.trained)
             self.members = [*self.members, self.member][-MEMBERS:]
+            self.known, self.losses = [], np.empty(0)
         began = time.process_time()
-        self._weigh(end)
+        self._weigh()
         self.run.other_s += time.process_time() - began
 
-    def _change(self, end: int) -> Any:
-        s, (start, unseen) = self.stream, self.trained
-        said = self.member(s.x[unseen:end])
-        truth = s.y[unseen:end]
-        if s.is_regression:
-            losses = np.abs(truth - said[:, 0])
-        else:
-            losses = -np.log(np.clip(said[np.arange(len(truth)), truth], 0.05, 1.0))
-        columns = {str(at): s.x[start:end, at] for at in range(s.x.shape[1])}
-        return strongest(columns, s.y[start:end], losses, batch=s.batch)
+    def _losses(self, said: np.ndarray, truth: np.ndarray) -> np.ndarray:
+        if self.stream.is_regression:
+            return np.asarray(np.abs(truth - said[:, 0]))
+        return np.asarray(-np.log(np.clip(said[np.arange(len(truth)), truth], 0.05, 1.0)))
 
-    def _weigh(self, end: int) -> None:
+    def _change(self, end: int) -> Change:
         s = self.stream
-        first = max(self.trained[1], end - TAUGHT_BY * s.batch)
-        if first == end:
-            self.weights = stacked.newest_alone(len(self.members), width=s.classes)
+        start = max(self.trained[0], end - COMPARED * s.window)
+        columns = {str(at): s.x[start:end, at] for at in range(s.x.shape[1])}
+        return strongest(columns, s.y[start:end], self.losses[-COMPARED * s.window :], batch=s.batch)
+
+    def _weigh(self) -> None:
+        taught = self.known[-TAUGHT_BY:]
+        if not taught:
+            self.weights = stacked.newest_alone(len(self.members), width=self.stream.classes)
             return
-        answers = self._answers(first, end)
-        if s.is_regression:
-            self.weights = stacked.of_numbers(answers[:, :, 0], s.y[first:end])
+        answers = np.concatenate([each for each, _ in taught], axis=1)
+        truth = np.concatenate([each for _, each in taught])
+        if self.stream.is_regression:
+            self.weights = stacked.of_numbers(answers[:, :, 0], truth)
         else:
-            self.weights = stacked.of_probabilities(answers, s.y[first:end])
+            self.weights = stacked.of_probabilities(answers, truth)
 
 
 def replay(stream: Stream, policy: type[Policy], *, delay: int = 0) -> Run:
