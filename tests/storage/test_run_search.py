@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from homeostat.core.queries import Condition, Order, RunQuery
 from homeostat.core.records import InputDataset, Point, Run, RunStatus
-from homeostat.storage.sql import run_search
+from homeostat.storage.sql import run_order, run_search
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 METRICS, TEXTS = ("m", "n"), ("x", "X", "xy", "y%", "a_b", "", "long" * 40)
@@ -234,7 +234,8 @@ def test_a_search_finds_what_reading_everything_finds(filled, *, conditions, ord
     if is_postgres and any(o.key == "run_name" for o in order):
         query = RunQuery(**{f: getattr(query, f) for f in ("experiment_ids", "conditions", "stages")}, limit=100)
     with pytest.MonkeyPatch.context() as patched, store.read() as tx:
-        patched.setattr(run_search, "_FEW", few)  # this world is small: both ways of looking are to be gone
+        patched.setattr(run_search, "_FEW", few)  # this world is small: every way of looking is to be gone
+        patched.setattr(run_order, "_MOST_LISTED", few)
         found = tx.runs.search(query)
     assert found == expected(query, names)
 

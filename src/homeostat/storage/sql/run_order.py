@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, case, type_coerce
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, case, select, type_coerce
 
 from homeostat.core.errors import InvalidInput
 from homeostat.core.queries import Condition, Operand, Order, RunQuery
@@ -19,6 +19,7 @@ _ATTRIBUTES = {
     "user_id": "user",
     "artifact_uri": "artifacts",
 }
+_MOST_LISTED = 1000
 _TIMES = {"start_time": "started", "end_time": "ended"}
 
 
@@ -72,31 +73,38 @@ def by_value(
     first, then, end = query.order[0], query.order[1:], query.offset + query.limit
     table = _VALUED[first.entity].alias()
     indexed = table.c.value if first.entity == "metric" else table.c.head
-    valued = asked.join(table, table.c.run_id == runs.c.run_id).where(
-        table.c.experiment_id == experiment, table.c.key == first.key
-    )
+    of_run = (table.c.run_id == runs.c.run_id) & (table.c.key == first.key)
+    valued = asked.join(table, of_run).where(table.c.experiment_id == experiment)
     if first.entity == "metric":
         valued = valued.where(table.c.is_nan == 0)
-    before = ordered(valued, then, before=(_directed(table.c.value, first),))
+
+    def in_order(statement: Select[Any]) -> Select[Any]:
+        return ordered(statement, then, before=(_directed(table.c.value, first),))
 
     def alike(operator: str, value: Operand = None) -> list[str]:
-        shared = Condition(entity=first.entity, key=first.key, operator=operator, value=value)
-        conditions = (*query.conditions, shared)
+        conditions = (*query.conditions, Condition(entity=first.entity, key=first.key, operator=operator, value=value))
         return find(connection, replace(query, conditions=conditions, order=then, limit=end - len(found), offset=0))
 
-    heads = valued.with_only_columns(indexed, maintain_column_froms=True).order_by(_directed(indexed, first))
-    last = connection.scalar(heads.limit(1).offset(end - 1))
-    if last is None:  # all that have a value come first
-        found = list(connection.scalars(before))
+    walk = valued.add_columns(indexed.label("walked")).order_by(_directed(indexed, first)).limit(end + 1)
+    walked = connection.execute(walk).all()
+    is_cut = len(walked) > end  # by the page's end, perhaps among runs that share a value
+    shared = walked[end].walked if is_cut and walked[end].walked == walked[end - 1].walked else None
+    ids = [row.run_id for row in walked[:end] if row.walked != shared]
+    if len(ids) <= _MOST_LISTED:  # they need not be found again to be sorted
+        nearer = select(runs.c.run_id).join(table, of_run).where(runs.c.run_id.in_(ids))
+    else:
+        reached = walked[len(ids) - 1].walked
+        nearer = valued.where(indexed <= reached if first.is_ascending else indexed >= reached)
+    found = list(connection.scalars(in_order(nearer))) if ids else []
+    if not is_cut:  # all that have a value came first
         for missing in ("IS NAN", "IS NULL") if first.entity == "metric" else ("IS NULL",):
             found += alike(missing) if len(found) < end else []
-    elif first.entity != "metric" and len(last) == HEAD_CHARACTERS:  # values that begin alike may go on differently
-        reached = indexed <= last if first.is_ascending else indexed >= last
-        found = list(connection.scalars(before.where(reached).limit(end)))
-    else:
-        nearer = indexed < last if first.is_ascending else indexed > last
-        found = list(connection.scalars(before.where(nearer)))
-        found += alike("=", last)
+    elif (
+        shared is not None and first.entity != "metric" and len(shared) == HEAD_CHARACTERS
+    ):  # values that begin alike may go on differently
+        found += connection.scalars(in_order(valued.where(indexed == shared)).limit(end - len(found)))
+    elif shared is not None:
+        found += alike("=", shared)
     return found[query.offset :]
 
 

@@ -57,12 +57,10 @@ def _candidates(condition: Condition, experiments: list[int], dialect: str) -> S
     """Return the ids that a condition lets through where an index knows them, else None."""
     if condition.entity in PAIRS and condition.operator == "=":
         pairs, value = PAIRS[condition.entity].c, str(condition.value)
-        return select(pairs.run_id).where(
-            pairs.experiment_id.in_(experiments),
-            pairs.key == condition.key,
-            pairs.head == value[:HEAD_CHARACTERS],
-            pairs.value == value,
+        found = select(pairs.run_id).where(
+            pairs.experiment_id.in_(experiments), pairs.key == condition.key, pairs.head == value[:HEAD_CHARACTERS]
         )
+        return found if len(value) < HEAD_CHARACTERS else found.where(pairs.value == value)
     if condition.entity == "metric" and condition.operator not in ("!=", "IS NULL") and len(experiments) == 1:
         series = metric_series.c
         of_key = (series.experiment_id == experiments[0], series.key == condition.key)
