@@ -20,7 +20,7 @@ demo: setup
 	$(BIN)/homeostat demo
 
 test: check
-	$(BIN)/python -m pytest -m "not long"
+	$(BIN)/python -m pytest -m "not long" -n logical --dist loadfile
 
 test-long: setup
 	$(BIN)/python -m pytest -m long

@@ -75,7 +75,7 @@ def test_the_loop_over_http(site):
         assert status == 200
         assert "# TYPE homeostat_" in metrics
         assert get(port, "/health")[0] == 200
-        assert get(port, "/health", headers={"Host": "evil.example"})[0] in (400, 403)
+        assert get(port, "/metrics", headers={"Host": "evil.example"})[0] in (400, 403)
     assert get(site.port, f"/models/{MODEL}/predict", method="POST", body={"rows": [{"a": "x"}]})[0] == 422
 
     # one tree per project
