@@ -94,6 +94,7 @@ WHY: dict[str, str] = {
     "retrain.rollout.shadow_time": "and for so long",
     "retrain.rollout.canary": "then it answers a growing share",
     "retrain.rollout.labels": "labelled canary requests to wait for before the last step is left",
+    "retrain.rollout.margin": "and then its loss is at most so much above the champion's; null: 5 % of it",
     "retrain.rollout.max_error_rate": "above it, credibly: rolled back",
     "retrain.rollout.max_latency_ratio": "slower than the champion by more: rolled back",
     "retrain.rollout.max_disagreement": "with the champion; null: any",
