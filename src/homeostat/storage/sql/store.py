@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, NullPool, StaticPool, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, NullPool, StaticPool, create_engine, event, make_url
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 from homeostat.core.errors import InvalidInput, MissingExtra, Unreachable
@@ -26,6 +26,7 @@ _BUSY_S = 30.0
 _CACHE_KB = 32_000
 _CHECKPOINT_PAGES = 4000
 _LOCK = 0x686F6D65  # "home": the advisory lock that makes PostgreSQL's writers queue, as SQLite's do
+_BEGIN_ALONE = f"BEGIN; SELECT pg_advisory_xact_lock({_LOCK})"
 
 
 class SqlStore:
@@ -48,9 +49,7 @@ class SqlStore:
         with self._writing, self._connection(self._idle_writers) as connection:
             # IMMEDIATE takes the write lock at once: a transaction that reads first can't fail half-way with "database is locked"
             try:
-                raw(connection).execute("BEGIN IMMEDIATE" if self._is_sqlite else "BEGIN")
-                if not self._is_sqlite:
-                    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+                raw(connection).execute("BEGIN IMMEDIATE" if self._is_sqlite else _BEGIN_ALONE)
                 yield SqlTransaction(connection)
                 raw(connection).execute("COMMIT")
             except BaseException as error:
