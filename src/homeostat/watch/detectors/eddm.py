@@ -31,7 +31,7 @@ class Eddm:
         """Take a 0 or a 1 (an error); return whether errors follow each other faster.
 
         >>> eddm = Eddm()
-        >>> any(eddm.add(i % 10 == 0) for i in range(1000)), any(eddm.add(1) for _ in range(1000))
+        >>> any(eddm.add(i % 20 == i % 3) for i in range(2000)), any(eddm.add(i % 4 == 0) for i in range(2000))
         (False, True)
         """
         self.count += 1
