@@ -10,7 +10,8 @@ from typing import Literal
 import msgspec
 
 from homeostat.watch.adjust import benjamini_hochberg
-from homeostat.watch.control import ewma, individuals, robust_scale
+from homeostat.watch.control.ewma import ewma
+from homeostat.watch.control.individuals import individuals, robust_scale
 from homeostat.watch.method import Measured, Method
 from homeostat.watch.performance import Decay, Performance
 from homeostat.watch.quality import Quality

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from homeostat.watch.control import ewma, individuals, robust_scale
+from homeostat.watch.control.ewma import ewma
+from homeostat.watch.control.individuals import individuals, robust_scale
 
 # D. C. Montgomery, "Introduction to Statistical Quality Control", the EWMA example (lambda 0.1, L 2.7, target 10, sigma 1).
 MONTGOMERY = [9.45, 7.99, 9.29, 11.66, 12.16, 10.18, 8.04, 11.46, 9.20, 10.34, 9.03, 11.47, 10.51, 9.40, 10.08]
