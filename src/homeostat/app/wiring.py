@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 DATABASE_VARIABLE = "HOMEOSTAT_DATABASE"
 ARTIFACTS_VARIABLE = "HOMEOSTAT_ARTIFACTS"
+RECORDS_VARIABLE = "HOMEOSTAT_RECORDS"
 CACHE_VARIABLE = "HOMEOSTAT_CACHE_GB"
 
 
@@ -65,10 +66,11 @@ def open_house(place: "Place", *, writer_id: str, actor: str | None = None, cloc
 
 
 def open_records(place: "Place", *, writer_id: str) -> RecordLog:
-    """Open the record of predictions and labels alone."""
+    """Open the record of predictions and labels alone: below the state folder, or in HOMEOSTAT_RECORDS, a folder that several machines share."""
     from homeostat.storage.records import FileRecords
 
-    return FileRecords(place.state / "records", writer_id=writer_id)
+    root = Path(os.environ.get(RECORDS_VARIABLE) or place.state / "records")
+    return FileRecords(root, writer_id=writer_id)
 
 
 def open_tracking(database: str, artifacts: str) -> tuple[Store, BlobStore]:

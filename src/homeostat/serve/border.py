@@ -2,6 +2,7 @@
 
 import ipaddress
 import logging
+import os
 import socket
 from collections.abc import Awaitable, Callable, Iterable
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ from homeostat.serve.wire import error_json
 log = logging.getLogger(__name__)
 Handler = Callable[[Request], Awaitable[Response]]
 _LOCAL = frozenset(["127.0.0.1", "localhost", "::1"])
+_ALSO = "HOMEOSTAT_ALLOWED_HOSTS"  # the same variable as before the control process
 
 
 class TooLarge(InvalidInput):
@@ -31,13 +33,15 @@ class TooLarge(InvalidInput):
 class Hosts:
     """The names under which this server may be asked: its own, so that a foreign page cannot reach it through a name of its own.
 
-    Bound to every address, it may also be asked by any address written as digits and by the machine's name.
+    Bound to every address, it may also be asked by any address written as digits and by the machine's name. HOMEOSTAT_ALLOWED_HOSTS
+    adds names, by commas: those that a cluster or a proxy gives it.
     """
 
     def __init__(self, host: str) -> None:
         own = host.strip("[]").lower()
         self._takes_addresses = own in ("0.0.0.0", "::")  # noqa: S104 - recognised, not bound
-        self._known = _LOCAL | {own} | ({socket.gethostname().lower()} if self._takes_addresses else set())
+        named = {name.strip().lower() for name in os.environ.get(_ALSO, "").split(",") if name.strip()}
+        self._known = _LOCAL | {own} | named | ({socket.gethostname().lower()} if self._takes_addresses else set())
 
     def check(self, request: Request) -> None:
         """Raise NotAllowed where the Host header, or the Origin that browsers add, is foreign."""
