@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from homeostat.app.inference import RouteFollower, loader
+from homeostat.app.inference import RouteFollower, package_loader
 from homeostat.app.project import load
 from homeostat.app.wiring import House, open_house
 from homeostat.core.ports import CandidateProbe
@@ -20,7 +20,7 @@ from homeostat.retrain.requests import request_of
 from homeostat.retrain.simulated import InlineDurable, SimulatedClock
 from homeostat.retrain.stages import LiveStages
 from homeostat.retrain.tick import decide_and_ask
-from homeostat.serve.plane import Plane
+from homeostat.testing.serving import PlaneInThread
 from homeostat.watch.look import look
 from homeostat.watch.reference import kept_reference
 
@@ -63,7 +63,7 @@ class World:
     yaml: str = YAML
     house: House = field(init=False)
     clock: SimulatedClock = field(init=False)
-    plane: Plane = field(init=False)
+    plane: PlaneInThread = field(init=False)
     answers: int = 0
     seed: int = 100
     on_pause: Callable[[], None] = lambda: None
@@ -74,7 +74,9 @@ class World:
         rows(1440, start=BEGIN - 1440 * STEP, turned=False, seed=1).write_parquet(self.root / "history.parquet")
         self.clock = SimulatedClock(BEGIN)
         self.house = open_house(load(self.root / "homeostat.yaml"), writer_id="test", actor="ann", clock=self.clock)
-        self.plane = Plane(loader(self.house), self.house.records, self.clock, time_column="t", trial_timeout_s=60.0)
+        self.plane = PlaneInThread(
+            package_loader(self.house), self.house.records, self.clock, time_column="t", trial_timeout_s=60.0
+        )
         self.follower = RouteFollower(self.house, self.plane, worker_id="worker-0")
 
     def traffic(self, requests: int = 12, *, per_request: int = 6) -> None:

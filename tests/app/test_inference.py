@@ -1,5 +1,6 @@
 """How a server follows the routes, whatever does not load."""
 
+import asyncio
 import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -12,9 +13,8 @@ from homeostat.app.inference import RouteFollower, beat_on
 from homeostat.audit.log import record, verify
 from homeostat.core.errors import AuditBroken
 from homeostat.core.records import Route
-from homeostat.serve.plane import Plane
 from homeostat.storage.sql.store import open_memory_store
-from homeostat.testing.serving import Says, Versions
+from homeostat.testing.serving import Forgets, PlaneInThread, Says, Versions
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -37,7 +37,7 @@ class Server:
     def __post_init__(self):
         self.store = open_memory_store()
         self.versions = Versions({1: Says(0.1), 2: Says(0.2), 3: Says(0.3)})
-        self.plane = Plane(self.load, SimpleNamespace(write=lambda *_: None), self.clock)
+        self.plane = PlaneInThread(self.load, Forgets(), self.clock)
         house = SimpleNamespace(store=self.store, clock=self.clock)
         self.follower = RouteFollower(house, self.plane, worker_id="worker-0")
 
@@ -147,14 +147,14 @@ def test_a_clock_that_is_set_back_neither_stops_the_heart_nor_breaks_the_chain(s
 def test_a_server_that_loads_for_long_is_seen_to_live(server, monkeypatch):
     monkeypatch.setattr(inference, "_BEAT_S", 0.001)
     loading, go, stop = threading.Event(), threading.Event(), threading.Event()
-    load = server.plane._load
+    load = server.plane.plane._load
 
-    def slow(model, version):
+    async def slow(model, version):
         loading.set()
-        assert go.wait(20)
-        return load(model, version)
+        assert await asyncio.get_running_loop().run_in_executor(None, go.wait, 20)
+        return await load(model, version)
 
-    server.plane._load = slow
+    server.plane.plane._load = slow
     server.route(champion=1)
     looking = threading.Thread(target=server.look)
     beating = threading.Thread(target=beat_on, args=(server.follower, stop))

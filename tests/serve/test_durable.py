@@ -15,19 +15,24 @@ SERVER = """
 import os, sys
 from pathlib import Path
 from homeostat.core.records import Route
-from homeostat.serve.http import build_app
+from homeostat.serve.door import Desk
+from homeostat.serve.engine import Engine
 from homeostat.serve.plane import Plane
+from homeostat.serve.request_ids import fresh_ids
 from homeostat.serve.settings import ServeSettings
-from homeostat.serve.worker import run_worker
 from homeostat.storage.records import FileRecords
 from homeostat.testing import serving
 
 clock = serving.FixedClock()
-record = FileRecords(Path(sys.argv[1]), writer_id="w")
-plane = Plane(serving.Versions({1: serving.Says(0.75), 2: serving.Raises()}), record, clock)
-plane.switch(Route(model="m", generation=1, champion=1, canary=2, canary_percent=50.0))
-app = build_app(plane, record=record, settings=ServeSettings(), clock=clock)
-run_worker(app, host="127.0.0.1", port=0, on_ready=lambda port: os.write(1, f"{port}\\n".encode()))
+record = FileRecords(Path(sys.argv[1]), writer_id="w", durability=sys.argv[2])
+load = serving.in_threads(serving.Versions({1: serving.Says(0.75), 2: serving.Raises()}))
+
+async def make():
+    plane = Plane(load, record, clock)
+    await plane.switch(Route(model="m", generation=1, champion=1, canary=2, canary_percent=50.0))
+    return Desk(plane=plane, record=record, settings=ServeSettings(), clock=clock, new_id=fresh_ids())
+
+Engine(host="127.0.0.1", port=0, make=make, on_ready=lambda port: os.write(1, f"{port}\\n".encode())).run()
 """
 
 
@@ -52,9 +57,12 @@ def ask(port, thread, enough, acknowledged, failed):
         connection.close()
 
 
+@pytest.mark.parametrize("durability", ["strict", "synced"])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_server_ended_in_the_midst_of_requests_has_recorded_what_it_acknowledged(tmp_path, number):
-    server = subprocess.Popen([sys.executable, "-c", SERVER, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+def test_a_server_ended_in_the_midst_of_requests_has_recorded_what_it_acknowledged(tmp_path, number, durability):
+    server = subprocess.Popen(
+        [sys.executable, "-c", SERVER, str(tmp_path), durability], stdout=subprocess.PIPE, text=True
+    )
     port = int(server.stdout.readline())
     acknowledged, failed, enough = [], [], threading.Event()
     threads = [threading.Thread(target=ask, args=(port, n, enough, acknowledged, failed)) for n in range(3)]

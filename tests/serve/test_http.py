@@ -1,4 +1,3 @@
-import asyncio
 import json
 import threading
 from dataclasses import replace
@@ -11,8 +10,6 @@ import pytest
 from homeostat.core.columns import Task
 from homeostat.core.errors import Unreachable
 from homeostat.core.records import Route
-from homeostat.serve.http import build_app
-from homeostat.serve.plane import Plane
 from homeostat.serve.settings import ServeSettings
 from homeostat.storage.records import FileRecords
 from homeostat.testing import serving as fakes
@@ -22,18 +19,14 @@ CANARY = Route(model="late", generation=2, champion=1, canary=2, canary_percent=
 
 
 class Client:
-    """Asks the application without a socket."""
+    """Asks the server over a socket."""
 
-    def __init__(self, app):
-        self.app = app
+    def __init__(self, port):
+        self.port = port
 
     def request(self, method, path, *, host="127.0.0.1:8700", headers=(), content=None, **options):
-        async def ask():
-            transport = httpx.ASGITransport(app=self.app)
-            async with httpx.AsyncClient(transport=transport, base_url=f"http://{host}") as client:
-                return await client.request(method, path, headers=dict(headers), content=content, **options)
-
-        return asyncio.run(ask())
+        with httpx.Client(base_url=f"http://127.0.0.1:{self.port}") as client:
+            return client.request(method, path, headers={"host": host, **dict(headers)}, content=content, **options)
 
     def post(self, path, body=None, **options):
         content = options.pop("content", None)
@@ -48,26 +41,19 @@ class House:
         self.clock = fakes.FixedClock()
         self.records = FileRecords(folder, writer_id="w")
         self.settings = ServeSettings(**{"max_rows": 50, "max_body": "10KB", **settings})
-        self.plane = Plane(
+        ids = iter(range(10**6))
+        self.plane = fakes.EngineInThread(
             fakes.Versions(models, signature),
             self.records,
             self.clock,
+            settings=self.settings,
+            desk={"extra_health": extra_health, "new_id": lambda: f"id{next(ids)}"},
             key_column="customer",
             max_rows=self.settings.max_rows,
         )
         if route is not None:
             self.plane.switch(route)
-        ids = iter(range(10**6))
-        self.client = Client(
-            build_app(
-                self.plane,
-                record=self.records,
-                settings=self.settings,
-                clock=self.clock,
-                extra_health=extra_health,
-                new_id=lambda: f"id{next(ids)}",
-            )
-        )
+        self.client = Client(self.plane.port)
 
     def predictions(self):
         return self.records.read("predictions", "late")
@@ -192,7 +178,7 @@ def test_too_many_rows_and_no_rows_are_refused(house):
 def test_a_body_that_is_too_long_is_refused(house, path):
     error_of(house.client.post(path, content=b" " * 10_001), 413, "too_large")
 
-    async def chunks():
+    def chunks():
         for _ in range(200):
             yield b" " * 100
 
@@ -274,7 +260,7 @@ def test_a_refused_request_does_not_use_up_its_id(house):
     own = {"x-request-id": "mine"}
     error_of(house.client.post(PREDICT, {"x": 1}, headers=own), 422, "invalid_rows")
     assert house.client.post(PREDICT, fakes.ROW, headers=own).status_code == 200
-    error_of(house.client.post(PREDICT, {"x": 1}, headers=own), 409, "conflict")
+    error_of(house.client.post(PREDICT, {**fakes.ROW, "x": 7}, headers=own), 409, "conflict")
 
 
 def test_a_canary_that_fails_is_not_seen_by_the_client(house):
@@ -305,6 +291,7 @@ def test_a_record_that_cannot_be_written_is_no_answer(house, monkeypatch):
         raise Unreachable("no space left", hint="free some")
 
     monkeypatch.setattr(house.records, "write", full)
+    monkeypatch.setattr(house.records, "submit", lambda model, lines, done: done(Unreachable("no space left")))
     error_of(house.client.post(PREDICT, fakes.ROW), 503, "unreachable")
     error_of(house.client.post(LABELS, {"request_id": "r", "value": "yes"}), 503, "unreachable")
 
@@ -442,17 +429,15 @@ def test_a_slow_model_does_not_stop_the_event_loop(tmp_path):
     house = House(tmp_path, {1: slow})
     slow.go.clear()
 
-    async def ask():
-        transport = httpx.ASGITransport(app=house.client.app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
-            waiting = asyncio.create_task(client.post(PREDICT, json=fakes.ROW))
-            await asyncio.sleep(0)
-            health = await asyncio.wait_for(client.get("/health"), 10)
-            is_waiting = not waiting.done()
-            slow.go.set()
-            return health.status_code, is_waiting, (await waiting).status_code
-
-    assert asyncio.run(ask()) == (200, True, 200)
+    answers = []
+    waiting = threading.Thread(target=lambda: answers.append(house.client.post(PREDICT, fakes.ROW).status_code))
+    waiting.start()
+    assert house.client.get("/health").status_code == 200
+    assert not answers
+    slow.go.set()
+    waiting.join(20)
+    assert answers == [200]
+    assert house.plane.close(10)
 
 
 def test_many_at_once_are_all_answered_and_all_recorded(house):
@@ -474,6 +459,8 @@ def test_many_at_once_are_all_answered_and_all_recorded(house):
 
 
 def test_a_wrong_method_is_told_the_right_one(tmp_path):
-    answer = House(tmp_path, {1: fakes.Says(0.75)}).client.get("/models/late/predict")
+    house = House(tmp_path, {1: fakes.Says(0.75)})
+    answer = house.client.get("/models/late/predict")
+    assert house.plane.close(10)
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
     assert answer.json()["error"]["hint"] == "use POST"

@@ -6,7 +6,7 @@ import pytest
 
 from homeostat.core.errors import Conflict, InvalidRows, NotFound, Unreachable
 from homeostat.core.records import Route
-from homeostat.serve.plane import Plane, PredictionFailed
+from homeostat.serve.answer import PredictionFailed
 from homeostat.storage.records import FileRecords
 from homeostat.testing import serving as fakes
 from homeostat.train.package import Package
@@ -27,7 +27,7 @@ def plane_of(records):
 
     def make(models, route=CHAMPION, *, record=records, **options):
         load = models if callable(models) else fakes.Versions(models)
-        plane = Plane(load, record, fakes.FixedClock(), **options)
+        plane = fakes.PlaneInThread(load, record, fakes.FixedClock(), **options)
         planes.append(plane)
         if route is not None:
             plane.switch(route)
@@ -61,11 +61,12 @@ def test_the_champion_answers_and_the_answer_is_in_the_record(plane_of, records)
 def test_the_answer_is_durable_before_it_is_given():
     order = []
 
-    class Watched:
-        def write(self, kind, rows):
+    class Watched(fakes.Forgets):
+        def submit(self, model, lines, done):
             order.append("written")
+            done(None)
 
-    plane = Plane(fakes.Versions({1: fakes.Says(0.5)}), Watched(), fakes.FixedClock())
+    plane = fakes.PlaneInThread(fakes.Versions({1: fakes.Says(0.5)}), Watched(), fakes.FixedClock())
     plane.switch(CHAMPION)
     plane.answer("m", [fakes.ROW], request_id="r")
     order.append("answered")
@@ -73,11 +74,11 @@ def test_the_answer_is_durable_before_it_is_given():
 
 
 def test_what_cannot_be_recorded_is_not_answered():
-    class Full:
-        def write(self, kind, rows):
-            raise Unreachable("no space")
+    class Full(fakes.Forgets):
+        def submit(self, model, lines, done):
+            done(Unreachable("no space"))
 
-    plane = Plane(fakes.Versions({1: fakes.Says(0.5)}), Full(), fakes.FixedClock())
+    plane = fakes.PlaneInThread(fakes.Versions({1: fakes.Says(0.5)}), Full(), fakes.FixedClock())
     plane.switch(CHAMPION)
     with pytest.raises(Unreachable):
         plane.answer("m", [fakes.ROW], request_id="r")
@@ -126,7 +127,7 @@ def test_shadows_that_pile_up_are_left_out_and_counted(plane_of):
         plane.answer("m", [fakes.ROW] * 2, request_id=f"r{number}")
     slow.go.set()
     assert plane.flush(10)
-    assert plane.metrics.shadows_dropped.labels("m")._value.get() == 4
+    assert 'homeostat_shadows_dropped_total{model="m"} 4.0' in plane.metrics.text().decode()
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("by zero"), SystemExit(3), MemoryError()])
@@ -157,7 +158,7 @@ def test_a_canary_that_hangs_is_answered_for_by_the_champion(plane_of, records):
 @pytest.mark.parametrize("labels", [[np.nan], [np.inf], [1.0, 2.0], None, ["a"]])
 def test_an_answer_that_is_no_answer_is_a_failure(records, labels):
     models = {1: fakes.Answers([7.0]), 2: fakes.Answers(labels)}
-    plane = Plane(fakes.Versions(models, fakes.REGRESSION), records, fakes.FixedClock())
+    plane = fakes.PlaneInThread(fakes.Versions(models, fakes.REGRESSION), records, fakes.FixedClock())
     plane.switch(CANARY)
     assert plane.answer("m", [fakes.ROW], request_id="r").predictions.labels.tolist() == [7.0]
     assert recorded(records, "version", "status") == [(2, "error"), (1, "ok")]

@@ -2,11 +2,12 @@ from datetime import UTC, datetime
 
 import numpy as np
 import polars as pl
-import pytest
 from polars.testing import assert_frame_equal
 
 from homeostat.core.columns import Column, Kind, Signature, Task
-from homeostat.serve.record import Asked, answered, failed, features_frame, schema_of
+from homeostat.serve.answer import Question
+from homeostat.serve.record import PredictionRow, answered, failed, features_frame, lines
+from homeostat.serve.table import Table, schema_of
 from homeostat.storage.records import SCHEMAS, FileRecords
 from homeostat.track.predictions import Predictions
 
@@ -26,9 +27,10 @@ FEATURES = pl.DataFrame(
         "datetime": [datetime(2024, 2, 29, 23, 59, 59, 123456, tzinfo=UTC), None],
         "text": ["Ünïcode \u2028", ""],
     },
-    schema=schema_of(SIGNATURE),
+    schema=schema_of(SIGNATURE.columns),
 )
-ASKED = Asked(model="m", request_id="r1", received=NOW, features=FEATURES, keys=["k", None], times=[NOW, None])
+TABLE = Table.of_rows(SIGNATURE.columns, FEATURES.rows())
+ASKED = Question(model="m", request_id="r1", table=TABLE, keys=["k", None], times=[NOW, None])
 PREDICTIONS = Predictions(
     labels=np.array(["no", "yes"]), scores=np.array([[0.75, 0.25], [0.1, 0.9]]), classes=("no", "yes")
 )
@@ -36,7 +38,8 @@ PREDICTIONS = Predictions(
 
 def test_features_come_back_from_the_record_as_the_model_saw_them(tmp_path):
     records = FileRecords(tmp_path, writer_id="w")
-    records.write("predictions", answered(ASKED, PREDICTIONS, version=3, route="champion", latency_ms=1.5))
+    rows = answered(ASKED, PREDICTIONS, received=NOW, version=3, route="champion", latency_ms=1.5)
+    records.submit("m", lines(rows), lambda error: None)
     read = records.read("predictions", "m")
     assert_frame_equal(features_frame(read, SIGNATURE), FEATURES)
     assert read["prediction"].to_list() == ["no", "yes"]
@@ -54,21 +57,20 @@ def test_a_row_that_lacks_a_feature_of_the_signature_has_null_there():
 
 def test_features_of_no_rows_have_the_types_of_the_signature(tmp_path):
     empty = FileRecords(tmp_path, writer_id="w").read("predictions", "m")
-    assert features_frame(empty, SIGNATURE).schema == pl.Schema(schema_of(SIGNATURE))
+    assert features_frame(empty, SIGNATURE).schema == pl.Schema(schema_of(SIGNATURE.columns))
 
 
 def test_shadow_rows_do_not_repeat_the_features():
-    rows = answered(ASKED, PREDICTIONS, version=4, route="shadow", latency_ms=1.0)
-    assert [row["features"] for row in rows] == [None, None]
+    rows = answered(ASKED, PREDICTIONS, received=NOW, version=4, route="shadow", latency_ms=1.0)
+    assert [row.features for row in rows] == [None, None]
 
 
 def test_a_failure_is_recorded_for_every_row_and_cut_to_a_length():
-    rows = failed(ASKED, "x" * 10_000, version=4, route="canary", latency_ms=1.0)
-    assert [row["status"] for row in rows] == ["error", "error"]
-    assert {len(row["error"]) for row in rows} == {500}
-    assert all("prediction" not in row for row in rows)
+    rows = failed(ASKED, "x" * 10_000, received=NOW, version=4, route="canary", latency_ms=1.0)
+    assert [row.status for row in rows] == ["error", "error"]
+    assert {len(row.error) for row in rows} == {500}
+    assert all(row.prediction is None for row in rows)
 
 
-@pytest.mark.parametrize("rows", [answered(ASKED, PREDICTIONS, version=1, route="canary", latency_ms=1.0)])
-def test_the_rows_have_the_columns_that_the_store_keeps(rows):
-    assert set(rows[0]) | {"error"} == {*SCHEMAS["predictions"], "model"}
+def test_the_rows_have_the_columns_that_the_store_keeps():
+    assert {*PredictionRow.__struct_fields__} == {*SCHEMAS["predictions"], "seq"}

@@ -1,5 +1,6 @@
 """An inference process: follows the routes in the store and answers requests. `python -m homeostat.app.inference PROJECT WORKER`."""
 
+import asyncio
 import logging
 import os
 import socket
@@ -10,18 +11,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from homeostat.app.project import load
 from homeostat.app.supervisor import exit_when_orphaned, run_program
 from homeostat.app.wiring import House, open_house
+from homeostat.core.duration import size_bytes
 from homeostat.core.errors import HomeostatError
-from homeostat.core.records import Route, Worker
+from homeostat.core.records import ModelVersion, Route, Worker
 from homeostat.registry.versions import package_of
 from homeostat.registry.workers import tell_unable
 
 if TYPE_CHECKING:
-    from homeostat.serve.plane import Plane
+    from homeostat.serve.door import Desk
+    from homeostat.serve.evaluator import Evaluator, Quick
+    from homeostat.serve.plane import Load, Plane
     from homeostat.train.package import Package
 
 log = logging.getLogger(__name__)
@@ -39,6 +43,30 @@ class _Failure:
     tried: float
 
 
+class Switched(Protocol):
+    """A plane as a thread sees it."""
+
+    def switch(self, route: Route) -> None: ...
+    @property
+    def routes(self) -> dict[str, Route]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class OnLoop:
+    """A plane that lives on an event loop, switched from threads."""
+
+    plane: "Plane"
+    loop: asyncio.AbstractEventLoop
+
+    def switch(self, route: Route) -> None:
+        """Switch, and return when it is done."""
+        asyncio.run_coroutine_threadsafe(self.plane.switch(route), self.loop).result()
+
+    @property
+    def routes(self) -> dict[str, Route]:
+        return self.plane.routes
+
+
 class RouteFollower:
     """Switches a plane to the newest routes and tells the store which generation this worker has switched to.
 
@@ -46,7 +74,7 @@ class RouteFollower:
     for whoever waits. Meanwhile the route before it answers, or, in a process that has none, its champion alone.
     """
 
-    def __init__(self, house: House, plane: "Plane", *, worker_id: str) -> None:
+    def __init__(self, house: House, plane: "Switched", *, worker_id: str) -> None:
         self._house = house
         self._plane = plane
         self._worker_id = worker_id
@@ -151,8 +179,8 @@ def beat_on(follower: RouteFollower, stop: threading.Event) -> None:
             log.exception("cannot tell the store that this worker lives")
 
 
-def loader(house: House) -> "Callable[[str, int], Package]":
-    """Return the function that loads a version's package, its files checked first."""
+def package_loader(house: House) -> "Callable[[str, int], Package]":
+    """Return what loads a version's package into this process, its files checked first: for whoever asks models without a server."""
     from homeostat.train.package import read_package
     from homeostat.train.signature import from_json
 
@@ -165,11 +193,34 @@ def loader(house: House) -> "Callable[[str, int], Package]":
     return load_version
 
 
+def loader(house: House, *, on_unhealthy: Callable[[str, int, str], None] = lambda *_: None) -> "Load":
+    """Return what loads a version, its files checked first: its compiled form where it has one that agrees, else a process of its own."""
+    settings = house.project.serve
+
+    def find(model: str, version: int) -> tuple[Path, ModelVersion]:
+        with house.store.read() as tx:
+            found = tx.models.get(model, version)
+        return package_of(found, blobs=house.blobs), found
+
+    async def load_version(model: str, version: int) -> "Evaluator | Quick":
+        from homeostat.serve.hosts.host import Host, HostSettings
+
+        folder, found = await asyncio.get_running_loop().run_in_executor(None, find, model, version)
+        host = Host(
+            folder,
+            signature=found.signature if found.source else None,
+            settings=HostSettings(memory_bytes=None if settings.memory is None else size_bytes(settings.memory)),
+            on_unhealthy=lambda reason: on_unhealthy(model, version, reason),
+        )
+        await host.start()
+        return host
+
+    return load_version
+
+
 def main() -> None:
     """Serve until SIGTERM."""
-    from homeostat.serve.http import build_app
-    from homeostat.serve.plane import Plane
-    from homeostat.serve.worker import run_worker
+    from homeostat.serve.engine import Engine
 
     logging.basicConfig(level=os.environ.get("HOMEOSTAT_LOG", "WARNING").upper())
     exit_when_orphaned()
@@ -177,8 +228,48 @@ def main() -> None:
     place = load(Path(project_file))
     worker_id = f"worker-{number}"
     house = open_house(place, writer_id=worker_id, actor=worker_id)
-    settings, data = place.project.serve, place.project.data
-    plane = Plane(
+    settings = place.project.serve
+    stop = threading.Event()
+    threads: list[threading.Thread] = []
+    followers: list[RouteFollower] = []
+
+    async def make() -> "Desk":
+        from homeostat.serve.door import Desk
+        from homeostat.serve.request_ids import fresh_ids
+
+        plane = plane_of(house)
+        follower = RouteFollower(house, OnLoop(plane, asyncio.get_running_loop()), worker_id=worker_id)
+        await asyncio.get_running_loop().run_in_executor(None, follower.look)
+        followers.append(follower)
+        for work in (follow, beat_on):
+            threads.append(threading.Thread(target=work, args=(follower, stop), name=work.__name__, daemon=True))
+            threads[-1].start()
+        return Desk(
+            plane=plane,
+            record=house.records,
+            settings=settings,
+            clock=house.clock,
+            new_id=fresh_ids(),
+            default_model=place.project.model,
+        )
+
+    engine = Engine(host=settings.host, port=settings.port, make=make, drain_s=settings.drain.total_seconds())
+    engine.run()
+    stop.set()
+    for thread in threads:
+        thread.join(timeout=5)
+    for follower in followers:
+        follower.leave()
+    house.records.close()
+    os._exit(0)  # threads of a model's library may hang: no exit waits for them
+
+
+def plane_of(house: House) -> "Plane":
+    """Return the plane of a project, to be made on the event loop that it lives on."""
+    from homeostat.serve.plane import Plane
+
+    settings, data = house.project.serve, house.project.data
+    return Plane(
         loader(house),
         house.records,
         house.clock,
@@ -186,29 +277,10 @@ def main() -> None:
         key_column=settings.key or (data.key[0] if len(data.key) == 1 else None),
         optional=(*data.key, *data.exclude),
         max_rows=settings.max_rows,
+        trial_timeout_s=settings.trial_timeout.total_seconds(),
+        timeout_s=settings.timeout.total_seconds(),
+        queue=settings.queue,
     )
-    follower = RouteFollower(house, plane, worker_id=worker_id)
-    follower.look()
-    stop = threading.Event()
-    threads = [
-        threading.Thread(target=work, args=(follower, stop), name=work.__name__, daemon=True)
-        for work in (follow, beat_on)
-    ]
-    for thread in threads:
-        thread.start()
-    answered = run_worker(
-        build_app(plane, record=house.records, settings=settings, clock=house.clock),
-        host=settings.host,
-        port=settings.port,
-        drain_s=settings.drain.total_seconds(),
-    )
-    stop.set()
-    for thread in threads:
-        thread.join(timeout=5)
-    follower.leave()
-    plane.close(timeout_s=1.0)
-    if not answered:
-        os._exit(1)  # a handler hangs in a thread that no exit would wait out
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def open_records(place: "Place", *, writer_id: str) -> RecordLog:
     from homeostat.storage.records import FileRecords
 
     root = Path(os.environ.get(RECORDS_VARIABLE) or place.state / "records")
-    return FileRecords(root, writer_id=writer_id)
+    return FileRecords(root, writer_id=writer_id, durability=place.project.serve.durability)
 
 
 def open_tracking(database: str, artifacts: str) -> tuple[Store, BlobStore]:

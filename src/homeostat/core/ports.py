@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, TypeVar
 
+from homeostat.core.errors import HomeostatError
 from homeostat.core.garbage import Deleted
 from homeostat.core.queries import ExperimentQuery, LoggedModelQuery, ModelQuery, RunQuery
 from homeostat.core.records import (
@@ -468,6 +469,15 @@ class RecordLog(Protocol):
 
     def write(self, kind: str, rows: Sequence[Json]) -> None:
         """Append rows of kind 'predictions' or 'labels'."""
+
+    def submit(self, model: str, lines: bytes, done: Callable[[HomeostatError | None], None]) -> None:
+        """Append encoded lines to the predictions; `done` is called, in any thread, when they are durable or were refused."""
+
+    def close(self) -> None:
+        """Put on the disk what was promised to be there, and write no more."""
+
+    def stamps(self, count: int) -> int:
+        """Return the first of so many consecutive numbers that order lines."""
 
     def read(self, kind: str, model: str, *, since: datetime | None = None) -> Frame:
         """Return all rows (compacted and not yet), received at or after `since`, in order of receipt, ids not repeated."""

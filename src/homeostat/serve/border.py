@@ -4,7 +4,8 @@ import ipaddress
 import logging
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import msgspec
@@ -19,8 +20,14 @@ from homeostat.serve.wire import error_json
 
 log = logging.getLogger(__name__)
 Handler = Callable[[Request], Awaitable[Response]]
+_MOST_SEEN = 64
 _LOCAL = frozenset(["127.0.0.1", "localhost", "::1"])
 _ALSO = "HOMEOSTAT_ALLOWED_HOSTS"  # the same variable as before the control process
+
+
+class HasHeaders(Protocol):
+    @property
+    def headers(self) -> Mapping[str, str]: ...
 
 
 class TooLarge(InvalidInput):
@@ -40,19 +47,27 @@ class Hosts:
     def __init__(self, host: str) -> None:
         own = host.strip("[]").lower()
         self._takes_addresses = own in ("0.0.0.0", "::")  # noqa: S104 - recognised, not bound
+        self._seen: set[str] = set()
         named = {name.strip().lower() for name in os.environ.get(_ALSO, "").split(",") if name.strip()}
         self._known = _LOCAL | {own} | named | ({socket.gethostname().lower()} if self._takes_addresses else set())
 
-    def check(self, request: Request) -> None:
+    def check(self, request: HasHeaders) -> None:
         """Raise NotAllowed where the Host header, or the Origin that browsers add, is foreign."""
         host = request.headers.get("host", "")
-        if not self._is_own(f"//{host}"):
+        if host not in self._seen and not self._remembered(host):
             raise NotAllowed(
                 f"this server is not '{host[:100]}'", hint="ask it by the address in homeostat.yaml: serve.host"
             )
         origin = request.headers.get("origin")
         if origin is not None and not self._is_own(origin):
             raise NotAllowed(f"a page of '{origin[:100]}' may not use this server", hint="ask from a program instead")
+
+    def _remembered(self, host: str) -> bool:
+        """Return whether the host is ours, and look it up no more if it is."""
+        is_own = self._is_own(f"//{host}")
+        if is_own and len(self._seen) < _MOST_SEEN:
+            self._seen.add(host)
+        return is_own
 
     def _is_own(self, url: str) -> bool:
         try:

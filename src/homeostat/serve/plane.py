@@ -1,62 +1,52 @@
 """The data plane: holds the routed versions in memory, answers rows, and records what it answered before it does."""
 
+import asyncio
 import logging
-import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
-import polars as pl
+import msgspec
 
 from homeostat.core.columns import Kind, Signature
 from homeostat.core.errors import Conflict, HomeostatError, NotFound, near
 from homeostat.core.ports import Clock
-from homeostat.core.records import Json, Route
-from homeostat.serve.beside import Background, within
+from homeostat.core.records import Route
+from homeostat.serve.answer import Answer, PredictionFailed, Question, TooLate, VersionDown
+from homeostat.serve.batcher import Batcher, Evaluated, QueueBatcher, TickBatcher
+from homeostat.serve.decoder import Decoder
+from homeostat.serve.evaluator import Evaluator, ModelError, Quick
+from homeostat.serve.lane import Lane
 from homeostat.serve.metrics import ServeMetrics
-from homeostat.serve.record import Asked, RecordedRoute, answered, failed, schema_of
+from homeostat.serve.record import PredictionRow, RecordedRoute, answered, failed
+from homeostat.serve.recorder import Recorder, Writes
 from homeostat.serve.router import choose
-from homeostat.serve.validate import Validator
+from homeostat.serve.table import Table
 from homeostat.track.predictions import Predictions
-from homeostat.train.package import Package, predict
 
 log = logging.getLogger(__name__)
 _WARM_TIMEOUT_S = 30.0
-
-
-class PredictionFailed(HomeostatError):
-    """The champion could not answer; the record says why."""
-
-    code = "prediction_failed"
-
-
-class Writes(Protocol):
-    """The one thing that serving needs of the record."""
-
-    def write(self, kind: str, rows: Sequence[Json]) -> None: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Answer:
-    """What the client gets: whose predictions, in the order of the rows."""
-
-    request_id: str
-    model: str
-    version: int
-    predictions: Predictions
+_WARM_ROWS = 32
+_KEEP_EVERY = 64  # one request of so many is remembered for warming up
+Load = Callable[[str, int], Awaitable[Evaluator | Quick]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Loaded:
-    """A version in memory. User models are not asked twice at once: few of them promise to be thread-safe."""
+    """A version in memory."""
 
     version: int
-    package: Package
-    turn: threading.Lock = field(default_factory=threading.Lock)
+    kind: str
+    batcher: Batcher
+    decoder: Decoder
+    quick: Quick | None = None
+
+    @property
+    def signature(self) -> Signature:
+        return self.decoder.signature
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +55,7 @@ class _Serving:
 
     route: Route
     loaded: Mapping[int, _Loaded]
-    validator: Validator | None
+    lane: Lane | None = None
 
     @property
     def champion(self) -> _Loaded:
@@ -77,26 +67,40 @@ class _Serving:
         return self.loaded[self.route.champion]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Outcome:
+class Served(msgspec.Struct, kw_only=True, eq=False):
+    """What doors may know of a version that answers. `kind`: `compiled`, `process` or `thread`."""
+
+    model: str
+    version: int
+    route: Route
+    decoder: Decoder
+    kind: str
+
+    @property
+    def signature(self) -> Signature:
+        return self.decoder.signature
+
+
+class _Outcome(msgspec.Struct, eq=False):
     """What a version said to a request, or why it could not; and the rows that say so in the record."""
 
     predictions: Predictions | None
-    rows: list[Json]
-    error: BaseException | None = None
+    rows: list[PredictionRow]
+    error: Exception | None = None
 
 
 class Plane:
-    """Answers for any number of models. Thread-safe; a switch of versions is one swap of a reference, so no request sees half of it.
+    """Answers for any number of models, on one event loop, in which it must be made and asked.
 
-    `load(model, version)` returns a package; `predict_with` asks it (tests give their own). `time_column`, `key_column` and `optional`
-    are columns that rows may have beside the features; `key_column` makes a canary sticky. A canary or shadow has `trial_timeout_s` for a
-    batch: after that a canary's request is answered by the champion.
+    A switch of versions is one swap of a reference, so no request sees half of it. `load(model, version)` returns what evaluates it.
+    `time_column`, `key_column` and `optional` are columns that rows may have beside the features; `key_column` makes a canary sticky. A
+    canary or shadow has `trial_timeout_s` for a batch: after that a canary's request is answered by the champion. `timeout_s`: of any
+    batch. `queue`: requests that may wait for one version.
     """
 
     def __init__(
         self,
-        load: Callable[[str, int], Package],
+        load: Load,
         record: Writes,
         clock: Clock,
         *,
@@ -106,44 +110,65 @@ class Plane:
         max_rows: int = 10_000,
         max_shadow_rows: int = 50_000,
         trial_timeout_s: float = 5.0,
-        predict_with: Callable[[Package, pl.DataFrame], Predictions] = predict,
+        timeout_s: float = 30.0,
+        queue: int = 1000,
         metrics: ServeMetrics | None = None,
     ) -> None:
         self.metrics = metrics or ServeMetrics()
         self._load = load
-        self._record = record
+        self._recorder = Recorder(record)
         self._clock = clock
-        self._rows = {"time": time_column, "key": key_column, "optional": tuple(optional), "max_rows": max_rows}
+        self._rows: dict[str, Any] = {
+            "time": time_column,
+            "key": key_column,
+            "optional": tuple(optional),
+            "max_rows": max_rows,
+        }
         self._trial_timeout_s = trial_timeout_s
-        self._predict = predict_with
-        self._shadows = Background(most=max_shadow_rows)
+        self._timeout_s = timeout_s
+        self._queue = queue
+        self._most_shadow_rows = max_shadow_rows
+        self._shadow_rows = 0
+        self._beside: set[asyncio.Task[None]] = set()
         self._serving: dict[str, _Serving] = {}
-        self._switching = threading.Lock()
+        self._recent: dict[str, deque[Table]] = {}
+        self._asked = 0
+        self._switching = asyncio.Lock()
 
     # -- routes
 
-    def switch(self, route: Route) -> None:
-        """Load and warm what the route needs, then serve by it; versions that it does not name are let go.
+    async def switch(self, route: Route) -> None:
+        """Load and warm what the route needs, then serve by it; versions that it does not name are let go when they have answered.
 
         A route of an older generation than the one served is left alone. If a version cannot be loaded, its error is raised and
         everything stays as it was.
         """
-        with self._switching:
+        async with self._switching:
             now = self._serving.get(route.model)
             if now is not None and route.generation < now.route.generation:
                 return
-            held = {} if now is None else now.loaded
-            loaded = {v: held[v] if v in held else self._loaded(route.model, v) for v in route.versions}
-            validator = None
-            if route.champion is not None:
-                same = now is not None and now.route.champion == route.champion
-                validator = now.validator if same and now is not None else self._validator(loaded[route.champion])
-            self._serving = {**self._serving, route.model: _Serving(route, loaded, validator)}
+            held = {} if now is None else dict(now.loaded)
+            fresh: dict[int, _Loaded] = {}
+            try:
+                for version in route.versions:
+                    if version not in held:
+                        fresh[version] = await self._loaded(route.model, version)
+            except BaseException:
+                for each in fresh.values():
+                    self._let_go(each)
+                raise
+            loaded = {version: held.get(version) or fresh[version] for version in route.versions}
+            self._serving = {**self._serving, route.model: _Serving(route, loaded, _lane(route, loaded))}
+            for version, gone in held.items():
+                if version not in loaded:
+                    self._let_go(gone)
 
     def forget(self, model: str) -> None:
         """Serve a model no longer."""
-        with self._switching:
-            self._serving = {name: serving for name, serving in self._serving.items() if name != model}
+        serving = self._serving.get(model)
+        self._serving = {name: other for name, other in self._serving.items() if name != model}
+        for loaded in serving.loaded.values() if serving is not None else ():
+            self._let_go(loaded)
 
     @property
     def routes(self) -> dict[str, Route]:
@@ -154,58 +179,83 @@ class Plane:
         """Return what this process has switched to, for the workers' table."""
         return {name: route.generation for name, route in self.routes.items()}
 
-    def signature(self, model: str) -> Signature:
-        """Return what the model's champion takes; raise NotFound for an unknown model, Conflict where there is no champion."""
-        return self._of(model).champion.package.signature
+    @property
+    def waiting(self) -> dict[tuple[str, int], int]:
+        """Return how many requests wait for each version."""
+        return {
+            (name, v): each.batcher.waiting for name, one in self._serving.items() for v, each in one.loaded.items()
+        }
 
     def route(self, model: str) -> Route:
         return self._of(model).route
 
+    def served(self, model: str, version: int | None = None) -> Served:
+        """Return the version that answers (None: the champion); NotFound for a model or version that is not served, Conflict without champion."""
+        serving = self._of(model)
+        found = serving.champion if version is None else self._pinned(serving, version)
+        return Served(model=model, version=found.version, route=serving.route, decoder=found.decoder, kind=found.kind)
+
+    def signature(self, model: str) -> Signature:
+        """Return what the model's champion takes; raise NotFound for an unknown model, Conflict where there is no champion."""
+        return self._of(model).champion.signature
+
+    def lane(self, model: str) -> Lane | None:
+        """Return what the short way needs; None where it is closed: a version on trial, a champion that is not compiled, none at all."""
+        serving = self._serving.get(model)
+        return None if serving is None else serving.lane
+
     # -- requests
 
-    def answer(self, model: str, rows: Sequence[Any], *, request_id: str, key: str | None = None) -> Answer:
-        """Return predictions for the rows, recorded durably before this returns.
+    async def answer(self, asked: Question) -> Answer:
+        """Return predictions for the rows, recorded before this returns.
 
-        `key` makes the choice of a canary sticky; without it, the rows' own key where all have the same, else the request id. Raises
-        InvalidRows (nothing is recorded), PredictionFailed where the champion fails (recorded), Unreachable where it cannot be recorded.
+        The key makes the choice of a canary sticky: that of the request, or the rows' own where all have the same, else the request id. Raises
+        PredictionFailed where the champion fails and VersionDown where its process is away (both recorded), Overloaded and TooLate (not
+        recorded), Unreachable where the answer cannot be recorded.
         """
-        serving = self._of(model)
-        champion = serving.champion
-        assert serving.validator is not None
-        read = serving.validator.read(rows)
-        asked = Asked(
-            model=model,
-            request_id=request_id,
-            received=self._clock.now(),
-            features=read.frame,
-            keys=read.keys if key is None else [own if own is not None else key for own in read.keys],
-            times=read.times,
-        )
-        choice = choose(serving.route, request_id=request_id, key=key if key is not None else _common(read.keys))
-        answering, shadows = serving.loaded[choice.answering], choice.shadows
-        outcome = self._evaluate(answering, asked, choice.role)
+        serving = self._of(asked.model)
+        received = self._clock.now()
+        role: RecordedRoute
+        shadows: Sequence[int]
+        if asked.version is None:
+            champion = serving.champion
+            key = asked.key if asked.key is not None else _common(asked.keys)
+            choice = choose(serving.route, request_id=asked.request_id, key=key)
+            answering, role, shadows = serving.loaded[choice.answering], choice.role, choice.shadows
+        else:
+            champion = answering = self._pinned(serving, asked.version)
+            role, shadows = "champion" if asked.version == serving.route.champion else "pinned", ()
+        start = time.perf_counter()
+        outcome = await self._evaluate(answering, asked, role, received)
         written = outcome.rows
-        if outcome.predictions is None and choice.role == "canary":
+        if outcome.predictions is None and role == "canary":
             answering = champion
             shadows = tuple(version for version in shadows if version != champion.version)
-            outcome = self._evaluate(champion, asked, "champion")
+            left = None if asked.timeout_s is None else asked.timeout_s - (time.perf_counter() - start)
+            outcome = await self._evaluate(champion, asked, "champion", received, left=left)
             written = written + outcome.rows
-        self._record.write("predictions", written)
-        self._evaluate_beside(serving, asked, shadows)
+        await self._recorder.write(asked.model, written)
+        if shadows:
+            self._evaluate_beside(serving, asked, shadows, received)
         if outcome.predictions is None:
-            raise PredictionFailed(
-                f"version {answering.version} of model '{model}' could not answer: {type(outcome.error).__name__}",
-                hint=f"the record of request {request_id} has the whole error; `homeostat models rollback` brings the last version back",
-            ) from outcome.error
-        return Answer(request_id=request_id, model=model, version=answering.version, predictions=outcome.predictions)
+            raise self._failure(asked, answering.version, outcome.error)
+        self._remember(asked)
+        return Answer(
+            request_id=asked.request_id, model=asked.model, version=answering.version, predictions=outcome.predictions
+        )
 
-    def flush(self, timeout_s: float | None = None) -> bool:
+    async def flush(self, timeout_s: float | None = None) -> bool:
         """Wait for the evaluations beside the answers; return whether they are done."""
-        return self._shadows.flush(timeout_s)
+        if self._beside:
+            await asyncio.wait(set(self._beside), timeout=timeout_s)
+        return not self._beside
 
-    def close(self, timeout_s: float | None = None) -> bool:
-        """Stop evaluating beside the answers, after what waits already."""
-        return self._shadows.close(timeout_s)
+    async def close(self, timeout_s: float | None = None) -> bool:
+        """Finish what waits beside the answers, and let every version go; return whether all of it was done."""
+        done = await self.flush(timeout_s)
+        for model in list(self._serving):
+            self.forget(model)
+        return await self.flush(timeout_s) and done
 
     # -- inside
 
@@ -215,36 +265,92 @@ class Plane:
             raise NotFound(f"no model '{model}' is served here", hint=near(model, self._serving))
         return serving
 
-    def _loaded(self, model: str, version: int) -> _Loaded:
+    def _pinned(self, serving: _Serving, version: int) -> _Loaded:
+        found = serving.loaded.get(version)
+        if found is None:
+            known = ", ".join(map(str, sorted(serving.loaded))) or "none"
+            raise NotFound(
+                f"version {version} of model '{serving.route.model}' is not served", hint=f"served now: {known}"
+            )
+        return found
+
+    async def _loaded(self, model: str, version: int) -> _Loaded:
         start = time.perf_counter()
-        loaded = _Loaded(version, self._load(model, version))
+        found = await self._load(model, version)
+        decoder = Decoder(found.signature, **self._rows)
+        batcher: Batcher
+        if isinstance(found, Quick):
+            batcher = TickBatcher(found, queue=self._queue)
+        else:
+            batcher = QueueBatcher(found, queue=self._queue, timeout_s=self._timeout_s)
+        loaded = _Loaded(version, found.kind, batcher, decoder, found if isinstance(found, Quick) else None)
         try:
-            within(_WARM_TIMEOUT_S, lambda: self._predict(loaded.package, _blank(loaded.package.signature)))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - border: a made-up row may be refused by a model that is sound
-            log.info("serve.warm_up_refused", extra={"model": model, "version": version, "error": type(error).__name__})
+            async with asyncio.timeout(_WARM_TIMEOUT_S):
+                for table in self._warming(model, found.signature):
+                    await batcher.ask(table)
+        except (ModelError, VersionDown, TimeoutError) as error:
+            # a made-up row may be refused by a model that is sound
+            log.info("serve.warm_up_refused", extra={"model": model, "version": version, "error": str(error)})
         took = time.perf_counter() - start
         log.info("serve.version_loaded", extra={"model": model, "version": version, "seconds": round(took, 3)})
         return loaded
 
-    def _validator(self, champion: _Loaded) -> Validator:
-        return Validator(champion.package.signature, **self._rows)  # type: ignore[arg-type]
+    def _warming(self, model: str, signature: Signature) -> list[Table]:
+        """Return rows that make a version do its first-time work before a client waits for it: recent ones, where they fit it."""
+        recent = self._recent.get(model, ())
+        fitting = [table for table in recent if {c.name for c in signature.columns} <= {c.name for c in table.columns}]
+        return [table.fitted(signature.columns) for table in fitting] or [_blank(signature)]
 
-    def _evaluate(self, loaded: _Loaded, asked: Asked, route: RecordedRoute) -> _Outcome:
+    def _let_go(self, loaded: _Loaded) -> None:
+        self._spawn(loaded.batcher.close())
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
+
+    def _remember(self, asked: Question) -> None:
+        self._asked += 1
+        if self._asked % _KEEP_EVERY == 1:
+            self._recent.setdefault(asked.model, deque(maxlen=4)).append(asked.table.slice(0, _WARM_ROWS))
+
+    async def _evaluate(
+        self,
+        loaded: _Loaded,
+        asked: Question,
+        route: RecordedRoute,
+        received: datetime,
+        *,
+        left: float | None = None,
+    ) -> _Outcome:
         """Ask a version. Whatever its code raises becomes an outcome."""
         start = time.perf_counter()
+        limit = asked.timeout_s if left is None else left
+        on_trial = route in ("canary", "shadow")
         outcome: _Outcome
+        seconds = 0.0
         try:
-            if route == "champion":
-                predictions, seconds = self._ask(loaded, asked.features)
+            table = asked.table if loaded.signature.columns is asked.table.columns else _fitted(asked.table, loaded)
+            if on_trial:
+                found = await self._on_trial(loaded, table)
+            elif limit is None:
+                found = await loaded.batcher.ask(table)
             else:
-                predictions, seconds = within(self._trial_timeout_s, lambda: self._ask(loaded, asked.features))
-            latency_ms = seconds * 1000.0
-            rows = answered(asked, predictions, version=loaded.version, route=route, latency_ms=latency_ms)
-            outcome = _Outcome(predictions, rows)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - border: a model's code raises what it likes
+                found = await _in_time(loaded.batcher.ask(table), limit)
+            seconds = found.seconds
+            rows = answered(
+                asked,
+                found.predictions,
+                received=received,
+                version=loaded.version,
+                route=route,
+                latency_ms=seconds * 1e3,
+            )
+            outcome = _Outcome(found.predictions, rows)
+        except (ModelError, VersionDown, TimeoutError) as error:
             seconds = time.perf_counter() - start
-            told = f"{type(error).__name__}: {error}"
-            rows = failed(asked, told, version=loaded.version, route=route, latency_ms=seconds * 1000.0)
+            told = str(error) if isinstance(error, ModelError) else f"{type(error).__name__}: {error}"
+            rows = failed(asked, told, received=received, version=loaded.version, route=route, latency_ms=seconds * 1e3)
             outcome = _Outcome(None, rows, error)
             log.warning(
                 "serve.version_failed",
@@ -261,49 +367,90 @@ class Plane:
             loaded.version,
             route,
             status="ok" if outcome.predictions is not None else "error",
-            rows=asked.features.height,
+            rows=asked.table.height,
             seconds=seconds,
         )
         return outcome
 
-    def _ask(self, loaded: _Loaded, features: pl.DataFrame) -> tuple[Predictions, float]:
-        """Return sound predictions and the seconds spent in the model, waiting for its turn not counted."""
-        if not loaded.turn.acquire(timeout=self._trial_timeout_s * 12.0):
-            raise TimeoutError("the model is still busy with an earlier request")
+    async def _on_trial(self, loaded: _Loaded, table: Table) -> Evaluated:
         try:
-            start = time.perf_counter()
-            predictions = self._predict(loaded.package, features)
-            seconds = time.perf_counter() - start
-        finally:
-            loaded.turn.release()
-        _refuse_unsound(predictions, features.height)
-        return predictions, seconds
+            async with asyncio.timeout(self._trial_timeout_s):
+                return await loaded.batcher.ask(table)
+        except TimeoutError:
+            loaded.batcher.abort()
+            raise TimeoutError(f"no answer after {self._trial_timeout_s:g} s") from None
 
-    def _evaluate_beside(self, serving: _Serving, asked: Asked, versions: Iterable[int]) -> None:
+    def _evaluate_beside(self, serving: _Serving, asked: Question, versions: Sequence[int], received: datetime) -> None:
         for version in versions:
-            loaded = serving.loaded[version]
-            task = partial(self._shadow, loaded, asked)
-            if not self._shadows.submit(task, weight=asked.features.height):
-                self.metrics.shadows_dropped.labels(asked.model).inc()
+            rows = asked.table.height
+            if self._shadow_rows and self._shadow_rows + rows > self._most_shadow_rows:
+                self.metrics.shadow_dropped(asked.model)
+                continue
+            self._shadow_rows += rows
+            self._spawn(self._shadow(serving.loaded[version], asked, received))
 
-    def _shadow(self, loaded: _Loaded, asked: Asked) -> None:
-        self._record.write("predictions", self._evaluate(loaded, asked, "shadow").rows)
+    async def _shadow(self, loaded: _Loaded, asked: Question, received: datetime) -> None:
+        try:
+            outcome = await self._evaluate(loaded, asked, "shadow", received)
+            await self._recorder.write(asked.model, outcome.rows)
+        except HomeostatError as error:
+            log.warning("serve.shadow_not_recorded", extra={"model": asked.model, "why": error.message})
+        finally:
+            self._shadow_rows -= asked.table.height
+
+    def _failure(self, asked: Question, version: int, error: Exception | None) -> HomeostatError:
+        if isinstance(error, VersionDown):
+            return VersionDown(
+                f"version {version} of model '{asked.model}' cannot answer now: {error.message}", hint=error.hint
+            )
+        kind = error.kind if isinstance(error, ModelError) else type(error).__name__
+        failure = PredictionFailed(
+            f"version {version} of model '{asked.model}' could not answer: {kind}",
+            hint=f"the record of request {asked.request_id} has the whole error; `homeostat models rollback` brings the last version back",
+        )
+        failure.__cause__ = error
+        return failure
+
+
+async def _in_time(future: "asyncio.Future[Evaluated]", limit_s: float) -> Evaluated:
+    try:
+        async with asyncio.timeout(max(0.0, limit_s)):
+            return await future
+    except TimeoutError:
+        raise TooLate(
+            f"no answer within the {limit_s * 1e3:.0f} ms that the request allows",
+            hint="give it more time, send fewer rows, or start more workers",
+        ) from None
+
+
+def _lane(route: Route, loaded: Mapping[int, _Loaded]) -> Lane | None:
+    if route.champion is None or route.versions != (route.champion,):
+        return None
+    champion = loaded[route.champion]
+    if champion.quick is None:
+        return None
+    classes = champion.signature.classes
+    return Lane(
+        route=route,
+        version=champion.version,
+        decoder=champion.decoder,
+        model=champion.quick,
+        names=[str(label) for label in classes],
+        words={label: msgspec.json.encode(label).decode() for label in classes},
+    )
+
+
+def _fitted(table: Table, loaded: _Loaded) -> Table:
+    try:
+        return table.fitted(loaded.signature.columns)
+    except KeyError as error:
+        raise ModelError("InvalidRows", f"the request has no column {error}, which this version wants") from error
 
 
 def _common(keys: Sequence[str | None]) -> str | None:
     """Return the key that all rows have, None where they differ."""
-    return keys[0] if len(set(keys)) == 1 else None
-
-
-def _refuse_unsound(predictions: Predictions, rows: int) -> None:
-    """An answer that is no answer is a failure like any other."""
-    if len(predictions) != rows:
-        raise ValueError(f"{len(predictions)} predictions for {rows} rows")
-    labels = predictions.labels
-    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
-        raise ValueError("a prediction is not a finite number")
-    if predictions.scores is not None and not np.isfinite(predictions.scores).all():
-        raise ValueError("a probability is not a finite number")
+    first = keys[0]
+    return first if all(key == first for key in keys) else None
 
 
 _BLANKS: dict[Kind, Any] = {
@@ -316,7 +463,7 @@ _BLANKS: dict[Kind, Any] = {
 }
 
 
-def _blank(signature: Signature) -> pl.DataFrame:
-    """Return one made-up row, to make a model do its first-time work before a client waits for it."""
-    values = {c.name: [None if c.nullable else _BLANKS[c.kind]] for c in signature.columns}
-    return pl.DataFrame(values, schema=schema_of(signature)) if values else pl.DataFrame(height=1)
+def _blank(signature: Signature) -> Table:
+    """Return one made-up row."""
+    row = tuple(None if column.nullable else _BLANKS[column.kind] for column in signature.columns)
+    return Table.of_rows(signature.columns, [row])

@@ -9,16 +9,18 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 from homeostat.core.errors import HomeostatError
 from homeostat.core.records import Json, Route
-from homeostat.serve.http import build_app
+from homeostat.serve.door import Desk
+from homeostat.serve.engine import Engine
+from homeostat.serve.evaluator import ThreadEvaluator
 from homeostat.serve.plane import Plane
 from homeostat.serve.settings import ServeSettings
-from homeostat.serve.worker import run_worker
 from homeostat.train.package import read_package
 from homeostat.train.signature import from_json
 
@@ -31,29 +33,45 @@ class _Now:
 
 
 class _Forgets:
+    """A probe's predictions are nobody's."""
+
     def write(self, kind: str, rows: Sequence[Json]) -> None:
-        """A probe's predictions are nobody's."""
+        """Forget."""
+
+    def submit(self, model: str, lines: bytes, done: Callable[[HomeostatError | None], None]) -> None:
+        """Forget at once."""
+        del model, lines
+        done(None)
+
+    def stamps(self, count: int) -> int:
+        """Return what nobody compares."""
+        return count
 
 
 def main(package: Path, parent: int, report_fd: int, signature: str | None = None) -> None:
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     start = time.perf_counter()
     known = None if signature is None else from_json(json.loads(signature))
-    plane = Plane(lambda _model, _version: read_package(package, signature=known), _Forgets(), _Now())
-    try:
-        plane.switch(Route(model=MODEL, generation=1, champion=1))
-    except HomeostatError as error:
-        _report(report_fd, {"error": error.message, "hint": error.hint})
-        return
-    load_s = time.perf_counter() - start
-    app = build_app(plane, record=_Forgets(), settings=ServeSettings(), clock=_Now())
-    run_worker(
-        app,
+
+    async def load(_model: str, _version: int) -> ThreadEvaluator:
+        return ThreadEvaluator(read_package(package, signature=known))
+
+    async def make() -> Desk:
+        plane = Plane(load, _Forgets(), _Now())
+        await plane.switch(Route(model=MODEL, generation=1, champion=1))
+        return Desk(plane=plane, record=_Forgets(), settings=ServeSettings(), clock=_Now(), new_id=lambda: uuid4().hex)
+
+    engine = Engine(
         host="127.0.0.1",
         port=0,
+        make=make,
         drain_s=0.5,
-        on_ready=lambda port: _report(report_fd, {"port": port, "load_s": load_s}),
+        on_ready=lambda port: _report(report_fd, {"port": port, "load_s": time.perf_counter() - start}),
     )
+    try:
+        engine.run()
+    except HomeostatError as error:
+        _report(report_fd, {"error": error.message, "hint": error.hint})
 
 
 def _report(fd: int, value: Json) -> None:

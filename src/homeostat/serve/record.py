@@ -1,97 +1,131 @@
 """The rows that serving leaves in the record: what was asked, what was answered, by whom, and what turned out true.
 
 Predictions: request_id, row (position in the request), key, received, event_time, version, route ('champion', 'canary': answered by it;
-'shadow': evaluated beside the answer), status ('ok', 'error'), latency_ms (of the whole batch), features (JSON text, null for shadows),
+'shadow': evaluated beside the answer), status ('ok', 'error'), latency_ms (of the batch that it was evaluated in), features (JSON text, null for shadows),
 prediction, scores, error. Labels: request_id, row, key, value, received, event_time, label_id.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Literal
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
 
-import polars as pl
+import msgspec
 
-from homeostat.core.columns import Kind, Signature
-from homeostat.core.records import Json
+from homeostat.core.columns import Signature
+from homeostat.serve.answer import Question
+from homeostat.serve.table import schema_of
 from homeostat.track.predictions import Predictions
 
-RecordedRoute = Literal["champion", "canary", "shadow"]
+if TYPE_CHECKING:
+    import polars as pl
 
-_DTYPES: dict[Kind, pl.DataType] = {
-    Kind.INTEGER: pl.Int64(),
-    Kind.FLOAT: pl.Float64(),
-    Kind.BOOLEAN: pl.Boolean(),
-    Kind.CATEGORY: pl.String(),
-    Kind.TEXT: pl.String(),
-    Kind.DATETIME: pl.Datetime("us", "UTC"),
-}
+RecordedRoute = Literal["champion", "canary", "shadow", "pinned"]
 
-
-def schema_of(signature: Signature) -> dict[str, pl.DataType]:
-    """Return the types that the columns of a request have, in the order of the signature."""
-    return {column.name: _DTYPES[column.kind] for column in signature.columns}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_MOST_ERROR = 500
+_encode = msgspec.json.Encoder().encode
+_encode_lines = msgspec.json.Encoder().encode_lines
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Asked:
-    """One request as it came: its validated features and, per row, the user's key and the time it is about (None: not given)."""
+class PredictionRow(msgspec.Struct, omit_defaults=True, gc=False):
+    """A row as it is written: times in microseconds since 1970, `prediction` and `features` as JSON texts, `seq` the order of writing."""
 
-    model: str
     request_id: str
-    received: datetime
-    features: pl.DataFrame
-    keys: Sequence[str | None]
-    times: Sequence[datetime | None]
+    row: int
+    received: int
+    version: int
+    route: str
+    status: str
+    latency_ms: float
+    seq: int = 0
+    key: str | None = None
+    event_time: int | None = None
+    features: str | None = None
+    prediction: str | None = None
+    scores: list[float] | None = None
+    error: str | None = None
 
 
 def answered(
-    asked: Asked, predictions: Predictions, *, version: int, route: RecordedRoute, latency_ms: float
-) -> list[Json]:
+    asked: Question,
+    predictions: Predictions,
+    *,
+    received: datetime,
+    version: int,
+    route: RecordedRoute,
+    latency_ms: float,
+) -> list[PredictionRow]:
     """Return the rows to record of a version that answered, or would have."""
-    labels = predictions.labels.tolist()
-    scores = [None] * len(labels) if predictions.scores is None else predictions.scores.tolist()
-    return [
-        {**row, "prediction": label, "scores": score}
-        for row, label, score in zip(_rows(asked, version, route, "ok", latency_ms), labels, scores, strict=True)
-    ]
+    rows = _rows(asked, received, version=version, route=route, status="ok", latency_ms=latency_ms)
+    told = _texts(predictions)
+    scores = None if predictions.scores is None else predictions.scores.tolist()
+    for at, row in enumerate(rows):
+        row.prediction = told[at]
+        if scores is not None:
+            row.scores = scores[at]
+    return rows
 
 
-def failed(asked: Asked, error: str, *, version: int, route: RecordedRoute, latency_ms: float) -> list[Json]:
+def failed(
+    asked: Question, error: str, *, received: datetime, version: int, route: RecordedRoute, latency_ms: float
+) -> list[PredictionRow]:
     """Return the rows to record of a version that could not answer."""
-    return [{**row, "error": error[:500]} for row in _rows(asked, version, route, "error", latency_ms)]
+    rows = _rows(asked, received, version=version, route=route, status="error", latency_ms=latency_ms)
+    for row in rows:
+        row.error = error[:_MOST_ERROR]
+    return rows
 
 
-def _rows(asked: Asked, version: int, route: str, status: str, latency_ms: float) -> list[Json]:
-    texts = [None] * asked.features.height if route == "shadow" else features_text(asked.features)
-    same = {
-        "model": asked.model,
-        "request_id": asked.request_id,
-        "received": asked.received,
-        "version": version,
-        "route": route,
-        "status": status,
-        "latency_ms": latency_ms,
-    }
+def lines(rows: Sequence[PredictionRow]) -> bytes:
+    """Return the rows as the record's segments hold them."""
+    return _encode_lines(rows)
+
+
+def _rows(
+    asked: Question, received: datetime, *, version: int, route: str, status: str, latency_ms: float
+) -> list[PredictionRow]:
+    at = microseconds(received)
+    texts: Sequence[str | None] = [None] * asked.table.height if route == "shadow" else asked.table.texts()
     return [
-        {**same, "row": row, "key": key, "event_time": time, "features": text}
+        PredictionRow(
+            request_id=asked.request_id,
+            row=row,
+            received=at,
+            version=version,
+            route=route,
+            status=status,
+            latency_ms=latency_ms,
+            key=asked.key if key is None else key,
+            event_time=None if time is None else microseconds(time),
+            features=text,
+        )
         for row, (key, time, text) in enumerate(zip(asked.keys, asked.times, texts, strict=True))
     ]
 
 
-def features_text(features: pl.DataFrame) -> list[Any]:
-    """Return each row as JSON text; a model without features gives empty objects."""
-    if not features.width:
-        return ["{}"] * features.height
-    return features.select(pl.struct(pl.all()).struct.json_encode()).to_series().to_list()
+def microseconds(moment: datetime) -> int:
+    """Return microseconds since 1970 of an aware time."""
+    return (moment - _EPOCH) // _MICROSECOND
 
 
-def features_frame(frame: pl.DataFrame, signature: Signature) -> pl.DataFrame:
+def _texts(predictions: Predictions) -> list[str]:
+    """Return each label as JSON. Classes are few: each is put into words once."""
+    labels: list[Any] = predictions.labels.tolist()
+    if predictions.classes:
+        words = {label: _encode(label).decode() for label in set(labels)}
+        return [words[label] for label in labels]
+    return [_encode(label).decode() for label in labels]
+
+
+def features_frame(frame: "pl.DataFrame", signature: Signature) -> "pl.DataFrame":
     """Return the recorded features as a table in the signature's columns and order, a row for each row of `frame`.
 
     What a row does not have (an older version's features, a shadow's row) is null.
     """
-    schema = schema_of(signature)
+    import polars as pl
+
+    schema = schema_of(signature.columns)
     if not schema:
         return pl.DataFrame(height=frame.height)
     return frame["features"].cast(pl.String).str.json_decode(pl.Struct(schema)).struct.unnest()

@@ -1,15 +1,15 @@
 """Which version answers a request: the champion, or for a share of keys the canary. Pure: the same question has the same answer."""
 
 import hashlib
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from homeostat.core.errors import Conflict
 from homeostat.core.records import Route
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
     """`answering` is the version whose predictions the client gets; `shadows` are evaluated on the same rows beside it."""
 
     answering: int
@@ -28,6 +28,8 @@ def choose(route: Route, *, request_id: str, key: str | None = None) -> Choice:
             f"model '{route.model}' has no champion yet",
             hint="promote a version: `homeostat models promote` or let a cycle finish",
         )
+    if route.canary is None and route.shadow is None:
+        return Choice(answering=route.champion, role="champion")
     extra = () if route.shadow is None else (route.shadow,)
     sticky = f"key:{key}" if key is not None else f"request:{request_id}"
     if route.canary is not None and position(route.model, route.canary, sticky) < route.canary_percent:

@@ -1,6 +1,6 @@
 """What homeostat.yaml says about serving."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -9,7 +9,13 @@ from homeostat.core.duration import Duration
 
 
 class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`key`: the column whose value makes a canary sticky (a customer, a device); without it, the request id decides."""
+    """`key`: the column whose value makes a canary sticky (a customer, a device); without it, the request id decides.
+
+    `durability`: what an answer means for the record. `strict`: it survives a kill of any process; `synced`: a loss of power too, at the cost
+    of a disk's sync; `fast`: the last second may be lost. `queue`: requests that may wait for a model; more are refused with 429.
+    `timeout`: the longest that one batch may take a model; after that its process is killed. `trial_timeout`: the same for a canary, whose
+    requests the champion answers then. `memory`: above that, the process of a model is started anew (None: no limit).
+    """
 
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8700
@@ -18,4 +24,10 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     key: str | None = None
     max_body: str = "16MB"
     max_rows: Annotated[int, Meta(ge=1)] = 10_000
+    compiled: Literal["auto", "off"] = "auto"
+    durability: Literal["strict", "synced", "fast"] = "strict"
+    queue: Annotated[int, Meta(ge=1)] = 1000
+    timeout: Duration = msgspec.field(default_factory=lambda: Duration(seconds=30))
+    trial_timeout: Duration = msgspec.field(default_factory=lambda: Duration(seconds=5))
+    memory: str | None = None
     drain: Duration = msgspec.field(default_factory=lambda: Duration(seconds=5))

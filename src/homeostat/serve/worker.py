@@ -6,12 +6,12 @@ import gc
 import logging
 import os
 import signal
-import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-from homeostat.core.errors import InvalidInput, Unreachable
+from homeostat.core.errors import Unreachable
+from homeostat.serve.listening import reserved
 
 log = logging.getLogger(__name__)
 _THREADS = "/proc/self/task"
@@ -32,30 +32,9 @@ def run_worker(
     hangs in a thread: only `os._exit` ends the process then. Port 0 takes a free one; `on_ready` is called with the port once it
     listens. Raises InvalidInput for a host that has no address here, Unreachable where the port is taken.
     """
-    with _reserved(host, port) as (address, bound):
-        return asyncio.run(_serve(app, address, bound, stop=stop, drain_s=drain_s, on_ready=on_ready))
-
-
-@contextlib.contextmanager
-def _reserved(host: str, port: int) -> Iterator[tuple[str, int]]:
-    """Yield the address as digits and the port, bound but not listening, so that errors come early and port 0 gets a number."""
-    try:
-        family, kind, _, _, where = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
-    except (socket.gaierror, UnicodeError, OverflowError) as error:
-        raise InvalidInput(
-            f"'{host}' port {port} is no address: {error}", hint="set serve.host to 127.0.0.1"
-        ) from error
-    with socket.socket(family, kind) as holder:
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        try:
-            holder.bind(where)
-        except (OSError, OverflowError) as error:
-            raise Unreachable(
-                f"cannot listen on {host} port {port}: {error}", hint="set serve.host and serve.port to free ones"
-            ) from error
+    with reserved(host, port) as holder:
         address, bound, *_ = holder.getsockname()
-        yield address, bound
+        return asyncio.run(_serve(app, address, bound, stop=stop, drain_s=drain_s, on_ready=on_ready))
 
 
 async def _serve(

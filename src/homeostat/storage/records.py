@@ -15,6 +15,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -25,10 +26,10 @@ from uuid import uuid4
 import msgspec
 import polars as pl
 
-from homeostat.core.errors import InvalidInput
+from homeostat.core.errors import InvalidInput, Unreachable
 from homeostat.core.records import Json
 from homeostat.storage.delta_log import FOLDER, newest_commit, snapshot
-from homeostat.storage.segments import SegmentName, SegmentWriter, claim, read_segment, segments
+from homeostat.storage.segments import Done, Durability, SegmentName, SegmentWriter, claim, read_segment, segments
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
@@ -41,6 +42,7 @@ _TIME = pl.Datetime("us", "UTC")
 _TIMES = ("received", "event_time")
 _BATCH_BYTES = 64 << 20
 _MANY_FILES = 32
+_SYNC_S = {"strict": 0.1, "fast": 1.0}
 
 SCHEMAS: dict[str, dict[str, pl.DataType]] = {
     "predictions": {
@@ -94,7 +96,13 @@ class FileRecords:
     """
 
     def __init__(
-        self, root: Path, *, writer_id: str, segment_bytes: int = 8 << 20, segment_age: timedelta = timedelta(minutes=1)
+        self,
+        root: Path,
+        *,
+        writer_id: str,
+        segment_bytes: int = 8 << 20,
+        segment_age: timedelta = timedelta(minutes=1),
+        durability: Durability = "strict",
     ) -> None:
         if not _WRITER.fullmatch(writer_id):
             raise InvalidInput(f"'{writer_id}' is not a writer id", hint="use letters, digits, - and _")
@@ -110,6 +118,32 @@ class FileRecords:
         self._writers: dict[tuple[str, str], SegmentWriter] = {}
         self._guard = threading.Lock()
         self._stamp = 0
+        self._durability = durability
+        self._waiting: dict[int, list[tuple[bytes, Done]]] = {}
+        self._closed_for_good = threading.Event()
+        self._syncing: threading.Thread | None = None
+        self._one_thread = ThreadPoolExecutor(1, thread_name_prefix="record") if durability == "synced" else None
+
+    def submit(self, model: str, lines: bytes, done: Done) -> None:
+        """Append lines that are encoded already to the predictions, and call `done` when they are as durable as this object was made to be.
+
+        `done` gets the reason where they are not kept. It is called before this returns, except for `synced`: there in a thread, where
+        requests that come meanwhile share the next sync.
+        """
+        writer = self._writer("predictions", _model(model))
+        if self._one_thread is not None:
+            self._gather(writer, lines, done)
+            return
+        if self._syncing is None:
+            self._sync_on()
+        writer.submit(lines, done, durability=self._durability)
+
+    def stamps(self, count: int) -> int:
+        """Return the first of so many numbers in a row, for the `seq` of lines."""
+        with self._guard:
+            first = max(self._stamp + 1, time.time_ns())
+            self._stamp = first + count - 1
+            return first
 
     def write(self, kind: str, rows: Sequence[Json]) -> None:
         """Append rows, durable when this returns. Thread-safe. A row that does not fit refuses all, before anything is written."""
@@ -164,6 +198,41 @@ class FileRecords:
                         return True
         return False
 
+    def _gather(self, writer: SegmentWriter, lines: bytes, done: Done) -> None:
+        """Hand over to the thread that syncs; what waits there for the same writer is written together."""
+        with self._guard:
+            waiting = self._waiting.setdefault(id(writer), [])
+            waiting.append((lines, done))
+            if len(waiting) > 1:
+                return
+        assert self._one_thread is not None
+        self._one_thread.submit(self._write_gathered, writer)
+
+    def _write_gathered(self, writer: SegmentWriter) -> None:
+        with self._guard:
+            waiting = self._waiting.pop(id(writer))
+
+        def tell(error: Unreachable | None) -> None:
+            for _, done in waiting:
+                done(error)
+
+        writer.submit(b"".join(lines for lines, _ in waiting), tell, durability="synced")
+
+    def _sync_on(self) -> None:
+        """Sync in the background from now on, as often as the durability promises."""
+        with self._guard:
+            if self._syncing is not None:
+                return
+            self._syncing = threading.Thread(target=self._keep_syncing, name="record-sync", daemon=True)
+        self._syncing.start()
+
+    def _keep_syncing(self) -> None:
+        while not self._closed_for_good.wait(_SYNC_S[self._durability]):
+            with self._guard:
+                writers = list(self._writers.values())
+            for writer in writers:
+                writer.sync()
+
     def seal(self) -> None:
         """Close this writer's segments under way, so that the next `compact` takes them."""
         with self._guard:
@@ -171,7 +240,12 @@ class FileRecords:
         for writer in writers:
             writer.seal()
 
-    close = seal
+    def close(self) -> None:
+        """Sync and close everything, and sync no longer in the background."""
+        self._closed_for_good.set()
+        if self._one_thread is not None:
+            self._one_thread.shutdown()
+        self.seal()
 
     def compact(self) -> int:
         """Move closed segments, and those of dead writers, into the tables; return the number of rows moved.
@@ -276,12 +350,6 @@ class FileRecords:
                 )
             return self._writers[kind, model]
 
-    def _next_stamp(self) -> int:
-        """Return a number that grows with every row, across processes of one machine too: order within one instant."""
-        with self._guard:
-            self._stamp = max(self._stamp + 1, time.time_ns())
-            return self._stamp
-
     def _line(self, kind: str, columns: frozenset[str], row: Json) -> bytes:
         if not columns.issuperset(row):
             raise InvalidInput(
@@ -289,7 +357,7 @@ class FileRecords:
             )
         if row.get("received") is None:
             raise InvalidInput(f"a row of {kind} needs the time at which it was received")
-        line = {**row, "seq": self._next_stamp()}
+        line = {**row, "seq": self.stamps(1)}
         del line["model"]
         for name in _TIMES:
             if line.get(name) is not None:

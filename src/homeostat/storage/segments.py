@@ -1,4 +1,7 @@
-"""Write-ahead segments: append-only files of framed blocks, durable when `append` returns, readable by any process at any moment.
+"""Write-ahead segments: append-only files of framed blocks, readable by any process at any moment.
+
+`append` returns when its block is on the disk. `submit` promises what it is told to: `synced` the same; `strict` that the block is the
+kernel's, so that a killed process loses nothing, and on the disk a moment later (`sync`); `fast` that it will be written at the next `sync`.
 
 A block is `<length, crc32>` (two little-endian 32-bit numbers) and its payload. A crash can only tear the tail: reading stops at the
 first block that is not whole. A segment's owner holds `flock` on it, which dies with the process: a segment whose lock can be taken is
@@ -13,16 +16,21 @@ import struct
 import threading
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from homeostat.core.errors import Unreachable
 
 log = logging.getLogger(__name__)
 _HEADER = struct.Struct("<II")
+_MOST_BUFFERED = 32 << 20  # of `fast`; beyond that, blocks are written at once
 SUFFIX = ".seg"
+
+Durability = Literal["synced", "strict", "fast"]
+Done = Callable[[Unreachable | None], None]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -54,10 +62,68 @@ class SegmentWriter:
         self._number = 0
         self._size = 0
         self._opened = 0.0
+        self._is_dirty = False
+        self._buffer: list[bytes] = []
+        self._buffered = 0
+
+    def submit(self, payload: bytes, done: Done, *, durability: Durability) -> None:
+        """Write one block and call `done`, with the reason where it could not be written: at once, or for `synced` in this call too.
+
+        Costs one `write` of the kernel for `strict`, and a disk's sync for `synced`, which callers with better things to do make in a thread.
+        """
+        if durability == "synced":
+            try:
+                self.append(payload)
+            except Unreachable as error:
+                done(error)
+            else:
+                done(None)
+            return
+        block = _framed(payload)
+        with self._turn:
+            while self._is_writing:
+                self._turn.wait()
+            if durability == "fast" and self._buffered < _MOST_BUFFERED:
+                self._buffer.append(block)
+                self._buffered += len(block)
+                failed = None
+            else:
+                failed = self._write_unsynced(block)
+        done(failed)
+
+    def sync(self) -> None:
+        """Put on the disk what was submitted; what cannot be is logged, as nobody waits for it any more."""
+        with self._turn:
+            while self._is_writing:
+                self._turn.wait()
+            blocks, self._buffer, self._buffered = b"".join(self._buffer), [], 0
+            if blocks and (failed := self._write_unsynced(blocks)) is not None:
+                log.error(
+                    "record.rows_lost", extra={"folder": str(self._folder), "bytes": len(blocks), "why": failed.message}
+                )
+            if not self._is_dirty or self._fd is None:
+                return
+            fd, self._is_dirty = os.dup(self._fd), False
+        # outside the lock: writers do not wait for the disk
+        try:
+            os.fdatasync(fd)
+        except OSError as error:
+            log.error("record.not_synced", extra={"folder": str(self._folder), "why": str(error)})  # noqa: TRY400
+        finally:
+            os.close(fd)
+
+    def _write_unsynced(self, blocks: bytes) -> Unreachable | None:
+        """Write blocks, the lock being held; return why they could not be."""
+        try:
+            self._write(blocks, is_synced=False)
+        except OSError as error:
+            return self._unreachable(error)
+        self._is_dirty = True
+        return None
 
     def append(self, payload: bytes) -> None:
         """Write one block and return when it is on the disk; raise Unreachable where it could not be."""
-        block = _HEADER.pack(len(payload), zlib.crc32(payload)) + payload
+        block = _framed(payload)
         with self._turn:
             self._waiting.append(block)
             self._given += 1
@@ -85,6 +151,7 @@ class SegmentWriter:
 
     def seal(self) -> None:
         """Close the segment under way, so that it can be compacted; the next append opens another."""
+        self.sync()
         with self._turn:
             while self._is_writing:
                 self._turn.wait()
@@ -93,13 +160,16 @@ class SegmentWriter:
     def _raise_if_refused(self, ticket: int) -> None:
         error = self._refused.pop(ticket, None)
         if error is not None:
-            raise Unreachable(
-                f"could not write to the record in {self._folder}: {error.strerror or error}",
-                hint="free space or repair the disk; what was not acknowledged is not kept",
-            ) from error
+            raise self._unreachable(error) from error
 
-    def _write(self, blocks: bytes) -> None:
-        """Append and sync. After a failure the segment is cut back and left: a disk that failed once is not trusted with its tail."""
+    def _unreachable(self, error: OSError) -> Unreachable:
+        return Unreachable(
+            f"could not write to the record in {self._folder}: {error.strerror or error}",
+            hint="free space or repair the disk; what was not acknowledged is not kept",
+        )
+
+    def _write(self, blocks: bytes, *, is_synced: bool = True) -> None:
+        """Append, and sync unless told not to. After a failure the segment is cut back and left: a disk that failed once is not trusted with its tail."""
         if self._fd is not None and (
             self._size >= self._max_bytes or time.monotonic() - self._opened >= self._max_age_s
         ):
@@ -111,7 +181,8 @@ class SegmentWriter:
             view = memoryview(blocks)
             while view:
                 view = view[os.write(self._fd, view) :]
-            os.fdatasync(self._fd)
+            if is_synced:
+                os.fdatasync(self._fd)
         except OSError:
             try:
                 os.ftruncate(self._fd, self._size)
@@ -138,9 +209,19 @@ class SegmentWriter:
         self._fd, self._size, self._opened = fd, 0, time.monotonic()
 
     def _close(self) -> None:
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
+        if self._fd is None:
+            return
+        if self._is_dirty:
+            try:
+                os.fdatasync(self._fd)
+            except OSError as error:
+                log.error("record.not_synced", extra={"folder": str(self._folder), "why": str(error)})  # noqa: TRY400
+        os.close(self._fd)
+        self._fd, self._is_dirty = None, False
+
+
+def _framed(payload: bytes) -> bytes:
+    return _HEADER.pack(len(payload), zlib.crc32(payload)) + payload
 
 
 def sync_folder(folder: Path) -> None:

@@ -1,15 +1,26 @@
 """Models that answer, raise or hang as told, and packages of them, for tests of what serves."""
 
+import asyncio
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
 
 from homeostat.core.columns import Column, Kind, Signature, Task
+from homeostat.core.errors import HomeostatError
+from homeostat.core.records import Json, Route
+from homeostat.serve.answer import Answer, Question
+from homeostat.serve.door import Desk
+from homeostat.serve.engine import Engine
+from homeostat.serve.evaluator import ThreadEvaluator
+from homeostat.serve.metrics import ServeMetrics
+from homeostat.serve.plane import Load, Plane
+from homeostat.serve.settings import ServeSettings
 from homeostat.train.package import Package
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
@@ -106,3 +117,155 @@ class Versions:
     def __call__(self, model: str, version: int) -> Package:  # noqa: ARG002 - every model has the same versions
         self.loads.append(version)
         return self.packages[version]
+
+
+class Forgets:
+    """A record that keeps nothing, and says that it did."""
+
+    def write(self, kind: str, rows: Sequence[Json]) -> None:
+        """Forget."""
+
+    def submit(self, model: str, lines: bytes, done: Callable[[HomeostatError | None], None]) -> None:
+        """Forget at once."""
+        del model, lines
+        done(None)
+
+    def stamps(self, count: int) -> int:
+        """Return what nobody compares."""
+        return count
+
+
+def in_threads(load: Callable[[str, int], Any]) -> Load:
+    """Return a loader for a plane from one that returns packages, each asked in a thread, or what a plane takes as it is."""
+
+    async def loaded(model: str, version: int) -> Any:
+        def guarded() -> Any:
+            try:
+                return load(model, version)
+            except SystemExit as error:  # it must not travel through the event loop
+                raise RuntimeError(f"SystemExit: {error}") from error
+
+        found = await asyncio.get_running_loop().run_in_executor(None, guarded)
+        return ThreadEvaluator(found) if isinstance(found, Package) else found
+
+    return loaded
+
+
+class PlaneInThread:
+    """A plane on an event loop of its own, asked from any thread. `load(model, version)` returns a package, which is asked in a thread."""
+
+    plane: Plane
+
+    def __init__(self, load: Callable[[str, int], Any], record: Any, clock: Any, **options: Any) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, name="plane", daemon=True)
+        self._thread.start()
+
+        async def make() -> Plane:
+            return Plane(in_threads(load), record, clock, **options)
+
+        self.plane = self.run(make())
+
+    def run(self, work: Any) -> Any:
+        """Return what a coroutine returns on the plane's loop."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result()
+
+    @property
+    def metrics(self) -> ServeMetrics:
+        return self.plane.metrics
+
+    @property
+    def routes(self) -> dict[str, Route]:
+        return self.plane.routes
+
+    @property
+    def generations(self) -> dict[str, int]:
+        return self.plane.generations
+
+    def switch(self, route: Route) -> None:
+        self.run(self.plane.switch(route))
+
+    def forget(self, model: str) -> None:
+        async def forget() -> None:
+            self.plane.forget(model)
+
+        self.run(forget())
+
+    def signature(self, model: str) -> Signature:
+        return self.plane.signature(model)
+
+    def answer(
+        self, model: str, rows: Sequence[Any], *, request_id: str | None = None, key: str | None = None, **other: Any
+    ) -> Answer:
+        """Return the answer to rows as JSON has them."""
+
+        async def asked() -> Answer:
+            read = self.plane.served(model).decoder.rows(rows)
+            question = Question(
+                model=model,
+                request_id=request_id or uuid4().hex,
+                table=read.table,
+                keys=read.keys,
+                times=read.times,
+                key=key,
+                **other,
+            )
+            return await self.plane.answer(question)
+
+        found: Answer = self.run(asked())
+        return found
+
+    def flush(self, timeout_s: float | None = None) -> bool:
+        return bool(self.run(self.plane.flush(timeout_s)))
+
+    def close(self, timeout_s: float | None = None) -> bool:
+        """Close the plane and end its loop; return whether everything was done."""
+        if not self._thread.is_alive():
+            return True
+        done = bool(self.run(self.plane.close(timeout_s)))
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(5)
+        self.loop.close()
+        return done
+
+
+class EngineInThread(PlaneInThread):
+    """The whole server in a thread, on a free port: what clients see. `desk`: more for the desk."""
+
+    def __init__(
+        self,
+        load: Callable[[str, int], Any],
+        record: Any,
+        clock: Any,
+        *,
+        settings: ServeSettings | None = None,
+        desk: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
+        self.settings = settings or ServeSettings()
+        self.port = 0
+        self._stop = threading.Event()
+        is_ready = threading.Event()
+
+        async def make() -> Desk:
+            self.loop = asyncio.get_running_loop()
+            self.plane = Plane(in_threads(load), record, clock, **options)
+            given = {"new_id": lambda: uuid4().hex, **(desk or {})}
+            return Desk(plane=self.plane, record=record, settings=self.settings, clock=clock, **given)
+
+        def ready(port: int) -> None:
+            self.port = port
+            is_ready.set()
+
+        engine = Engine(host="127.0.0.1", port=0, make=make, on_ready=ready, stop=self._stop, drain_s=1.0)
+        self._thread = threading.Thread(target=engine.run, name="engine", daemon=True)
+        self._thread.start()
+        if not is_ready.wait(30):
+            raise TimeoutError("the engine did not start")
+
+    def close(self, timeout_s: float | None = None) -> bool:
+        """End the server; return whether everything beside the answers was done."""
+        done = bool(self.run(self.plane.flush(timeout_s))) if self._thread.is_alive() else True
+        self._stop.set()
+        self._thread.join(20)
+        return done

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -35,15 +37,17 @@ class Predictions:
         scores = None if self.scores is None else self.scores[rows]
         return Predictions(labels=self.labels[rows], scores=scores, classes=self.classes)
 
-    def to_frame(self) -> pl.DataFrame:
+    def to_frame(self) -> "pl.DataFrame":
         """Return columns `prediction` and, where there are scores, `scores` (a list per row)."""
+        import polars as pl
+
         columns: dict[str, Any] = {"prediction": pl.Series("prediction", self.labels.tolist())}
         if self.scores is not None:
             columns["scores"] = pl.Series("scores", self.scores.tolist(), dtype=pl.List(pl.Float64))
         return pl.DataFrame(columns)
 
     @classmethod
-    def from_frame(cls, frame: pl.DataFrame, *, classes: Sequence[Any] = ()) -> "Predictions":
+    def from_frame(cls, frame: "pl.DataFrame", *, classes: Sequence[Any] = ()) -> "Predictions":
         """Return what `to_frame` wrote; rows without scores are not mixed with rows that have them."""
         labels = np.asarray(frame["prediction"].to_list())
         if "scores" not in frame.columns or not classes or frame["scores"].null_count():

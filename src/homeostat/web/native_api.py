@@ -20,7 +20,7 @@ from homeostat.core.errors import InvalidInput
 from homeostat.core.ids import derived_id
 from homeostat.core.records import Cycle
 from homeostat.retrain.requests import approve, ask
-from homeostat.serve.border import Handler, Hosts, guarded, refused_by_routing
+from homeostat.serve.border import Handler, HasHeaders, Hosts, guarded, refused_by_routing
 from homeostat.web import openapi
 
 _MOST_BODY = 1_000_000
@@ -49,7 +49,7 @@ class _AnyHost(Hosts):
     def __init__(self) -> None:
         super().__init__("127.0.0.1")
 
-    def check(self, request: Request) -> None:
+    def check(self, request: HasHeaders) -> None:
         del request
 
 

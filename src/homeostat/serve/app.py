@@ -1,0 +1,94 @@
+"""All doors behind one answerer: the guard, the paths, the handlers, and errors as each protocol says them."""
+
+import asyncio
+import logging
+import time
+
+from homeostat.core.errors import HomeostatError
+from homeostat.serve.border import Hosts
+from homeostat.serve.door import Desk, Endpoint
+from homeostat.serve.exchange import Request, Response
+from homeostat.serve.express import Express, Reply
+from homeostat.serve.headers import as_json
+from homeostat.serve.paths import MethodNotAllowed, Paths
+from homeostat.serve.protocols import doors
+from homeostat.serve.wire import error_json
+
+log = logging.getLogger(__name__)
+EXPRESS = "/models/{model}/predict"
+_BROKEN = {"error": {"code": "internal", "message": "the server made a mistake", "hint": "its log has the details"}}
+
+
+class App:
+    """Answers requests. `desk` is what handlers get."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.paths = Paths(endpoint for door in doors() for endpoint in door.endpoints)
+        self._hosts = Hosts(desk.settings.host)
+        self._metrics = desk.plane.metrics
+        self._working: set[asyncio.Task[None]] = set()
+        self._express_endpoint = next(each for each in self.paths.endpoints if each.path == EXPRESS)
+        self._express = Express(desk, self._express_endpoint, self._ordinary)
+
+    def take(self, request: Request, reply: Reply) -> bool:
+        """Return whether the request goes the short way: then `reply` is called with its answer, without anybody waiting."""
+        if request.method != "POST":
+            return False
+        try:
+            self._hosts.check(request)
+            match = self.paths.find(request.method, request.path)
+        except HomeostatError:
+            return False
+        if match.endpoint is not self._express_endpoint:
+            return False
+        return self._express.take(match.params["model"], request, reply)
+
+    def _ordinary(self, request: Request, reply: Reply) -> None:
+        async def work() -> None:
+            reply(await self.answer(request))
+
+        task = asyncio.get_running_loop().create_task(work())
+        self._working.add(task)
+        task.add_done_callback(self._working.discard)
+
+    async def answer(self, request: Request) -> Response:
+        """Return the answer, whatever happens."""
+        start = time.perf_counter()
+        pattern, endpoint = "none", None
+        try:
+            self._hosts.check(request)
+            match = self.paths.find(request.method, request.path)
+            endpoint = match.endpoint
+            pattern = endpoint.path
+            if match.params:
+                request = Request(
+                    method=request.method,
+                    path=request.path,
+                    query=request.query,
+                    headers=request.headers,
+                    body=request.body,
+                    params=match.params,
+                    client=request.client,
+                )
+            response = await endpoint.handler(self.desk, request)
+        except HomeostatError as error:
+            if error.http_status >= 500:
+                log.warning("serve.request_failed", extra={"path": pattern, "error": error.code})
+            response = refused(error, endpoint)
+        except Exception:  # border: a request; what is no HomeostatError is our fault
+            log.exception("serve.request_broke", extra={"path": pattern})
+            response = as_json(_BROKEN, status=500)
+        self._metrics.requested(pattern, response.status, time.perf_counter() - start)
+        return response
+
+
+def refused(error: HomeostatError, endpoint: Endpoint | None) -> Response:
+    """Return the error as the protocol of the endpoint says it."""
+    headers: tuple[tuple[str, str], ...] = ()
+    if (after := getattr(error, "retry_after_s", None)) is not None:
+        headers = (("retry-after", str(after)),)
+    if isinstance(error, MethodNotAllowed):
+        headers = (("allow", ", ".join(error.allowed)),)
+    form = error_json if endpoint is None or endpoint.errors is None else endpoint.errors
+    return as_json(form(error), status=error.http_status, headers=headers)

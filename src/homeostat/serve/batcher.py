@@ -1,0 +1,227 @@
+"""Requests that meet are evaluated together, and no request waits for others to come.
+
+A compiled model takes what arrived in one turn of the event loop. Any other has one batch under way; what comes meanwhile is the next one. A
+lone request is evaluated at once in both. Where a batch fails, its requests are asked one by one: a row that breaks the model breaks
+its own request only.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from homeostat.core.errors import HomeostatError
+from homeostat.serve.answer import Overloaded, VersionDown
+from homeostat.serve.evaluator import Evaluator, ModelError, Quick, refuse_unsound
+from homeostat.serve.table import Table
+from homeostat.track.predictions import Predictions
+
+MOST_ROWS = 4096  # of one batch; a single request may have more
+INLINE_ROWS = 1024  # a compiled model answers so many within a millisecond or two: more go to a thread
+
+
+class Evaluated(msgspec.Struct, eq=False):
+    """`seconds` and `batch_rows` are of the whole batch."""
+
+    predictions: Predictions
+    seconds: float
+    batch_rows: int
+
+
+_Waiting = tuple[Table, "asyncio.Future[Evaluated]"]
+
+
+class Batcher(Protocol):
+    def ask(self, table: Table) -> "asyncio.Future[Evaluated]":
+        """Return the future answer: an Evaluated, or ModelError or VersionDown. Raises Overloaded where too many wait already."""
+
+    @property
+    def waiting(self) -> int: ...
+    def abort(self) -> None: ...
+    async def close(self) -> None: ...
+
+
+class TickBatcher:
+    """For compiled models."""
+
+    def __init__(self, model: Quick, *, queue: int) -> None:
+        self._model = model
+        self._loop = asyncio.get_running_loop()
+        self._queue = queue
+        self._waiting: list[_Waiting] = []
+        self._in_threads = 0
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting) + self._in_threads
+
+    def ask(self, table: Table) -> "asyncio.Future[Evaluated]":
+        if len(self._waiting) + self._in_threads >= self._queue:
+            raise _overloaded(self._queue)
+        future: asyncio.Future[Evaluated] = self._loop.create_future()
+        if table.height > INLINE_ROWS:
+            self._in_threads += 1
+            self._loop.run_in_executor(None, self._timed, table).add_done_callback(
+                lambda done: self._told(done, future)
+            )
+            return future
+        if not self._waiting:
+            self._loop.call_soon(self._flush)
+        self._waiting.append((table, future))
+        return future
+
+    def _told(self, done: "asyncio.Future[Evaluated]", future: "asyncio.Future[Evaluated]") -> None:
+        self._in_threads -= 1
+        if future.done():
+            return
+        error = done.exception()
+        if error is None:
+            future.set_result(done.result())
+        else:
+            future.set_exception(ModelError(type(error).__name__, str(error)))
+
+    def _flush(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for batch in _parts(waiting, INLINE_ROWS):
+            self._evaluate(batch)
+
+    def _evaluate(self, batch: list[_Waiting]) -> None:
+        try:
+            found = self._timed(Table.join([table for table, _ in batch]))
+        except Exception as error:  # noqa: BLE001 - border: the runtime of compiled models raises what it likes
+            if len(batch) > 1:
+                for one in batch:
+                    self._evaluate([one])
+            elif not batch[0][1].done():
+                batch[0][1].set_exception(ModelError(type(error).__name__, str(error)))
+            return
+        _hand_out(batch, found)
+
+    def _timed(self, table: Table) -> Evaluated:
+        start = time.perf_counter()
+        predictions = self._model.answer(table)
+        refuse_unsound(predictions, table.height)
+        return Evaluated(predictions, time.perf_counter() - start, table.height)
+
+    def abort(self) -> None:
+        """Nothing to give up: it does not hang."""
+
+    async def close(self) -> None:
+        while self.waiting:  # noqa: ASYNC110 - a moment, at the end of a version's life
+            await asyncio.sleep(0.005)
+
+
+class QueueBatcher:
+    """For everything else: one batch at a time, each at most `timeout_s`."""
+
+    def __init__(self, evaluator: Evaluator, *, queue: int, timeout_s: float) -> None:
+        self._evaluator = evaluator
+        self._loop = asyncio.get_running_loop()
+        self._queue = queue
+        self._timeout_s = timeout_s
+        self._waiting: deque[_Waiting] = deque()
+        self._pump: asyncio.Task[None] | None = None
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    def ask(self, table: Table) -> "asyncio.Future[Evaluated]":
+        if len(self._waiting) >= self._queue:
+            raise _overloaded(self._queue)
+        future: asyncio.Future[Evaluated] = self._loop.create_future()
+        self._waiting.append((table, future))
+        if self._pump is None:
+            self._pump = self._loop.create_task(self._work())
+        return future
+
+    async def _work(self) -> None:
+        while self._waiting:
+            batch = [self._waiting.popleft()]
+            rows = batch[0][0].height
+            while self._waiting and rows + self._waiting[0][0].height <= MOST_ROWS:
+                rows += self._waiting[0][0].height
+                batch.append(self._waiting.popleft())
+            wanted = [one for one in batch if not one[1].done()]  # who is gone is not asked for
+            if wanted:
+                await self._evaluate(wanted)
+        self._pump = None
+
+    async def _evaluate(self, batch: list[_Waiting]) -> None:
+        table = Table.join([table for table, _ in batch])
+        start = time.perf_counter()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                predictions = await self._evaluator.evaluate(table)
+        except TimeoutError:
+            self._evaluator.abort()
+            reason = f"no answer within {self._timeout_s:g} s"
+            _refuse(batch, VersionDown(reason, hint="its process is started anew; serve.timeout is the limit"))
+        except HomeostatError as error:
+            _refuse(batch, error)
+        except ModelError as error:
+            if len(batch) == 1:
+                _refuse(batch, error)
+                return
+            for one in batch:
+                if not one[1].done():
+                    await self._evaluate([one])
+        else:
+            _hand_out(batch, Evaluated(predictions, time.perf_counter() - start, table.height))
+
+    def abort(self) -> None:
+        self._evaluator.abort()
+
+    async def close(self) -> None:
+        """Wait for what was asked, and let the evaluator go."""
+        if self._pump is not None:
+            await asyncio.wait({self._pump})
+        await self._evaluator.close()
+
+
+def _parts(waiting: list[_Waiting], most: int) -> list[list[_Waiting]]:
+    """Return the requests in batches of at most so many rows, where single ones are no larger."""
+    if sum(table.height for table, _ in waiting) <= most:
+        return [waiting] if waiting else []
+    parts: list[list[_Waiting]] = [[]]
+    rows = 0
+    for one in waiting:
+        if rows + one[0].height > most and parts[-1]:
+            parts.append([])
+            rows = 0
+        parts[-1].append(one)
+        rows += one[0].height
+    return parts
+
+
+def _hand_out(batch: Sequence[_Waiting], found: Evaluated) -> None:
+    """Give each request its rows of the answer."""
+    if len(batch) == 1:
+        if not batch[0][1].done():
+            batch[0][1].set_result(found)
+        return
+    at, whole = 0, found.predictions
+    for table, future in batch:
+        end = at + table.height
+        if not future.done():
+            scores = None if whole.scores is None else whole.scores[at:end]
+            mine = Predictions(labels=whole.labels[at:end], scores=scores, classes=whole.classes)
+            future.set_result(Evaluated(mine, found.seconds, found.batch_rows))
+        at = end
+
+
+def _refuse(batch: Sequence[_Waiting], error: Exception) -> None:
+    for _, future in batch:
+        if not future.done():
+            future.set_exception(error)
+            future.exception()  # who has gone does not fetch it
+
+
+def _overloaded(queue: int) -> Overloaded:
+    return Overloaded(
+        f"{queue} requests wait for this model already",
+        hint="ask again in a second, or raise serve.queue or serve.workers",
+    )

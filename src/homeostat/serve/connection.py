@@ -1,0 +1,348 @@
+"""HTTP/1.1 on one connection: bytes in, requests out in their order, answers back. Parsing is llhttp's (httptools).
+
+Requests that come before the last one is answered wait their turn (pipelining); no more is read while many wait or the client does not read.
+Bodies are bounded, also once they are inflated; headers are bounded; a request that does not become whole in time is given up.
+"""
+
+import asyncio
+import logging
+import time
+import zlib
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import cast
+
+import httptools
+import msgspec
+
+from homeostat.serve.exchange import Request, Response
+
+log = logging.getLogger(__name__)
+
+Answerer = Callable[[Request], Awaitable[Response]]
+Taker = Callable[[Request, Callable[[Response], None]], bool]
+
+_MOST_WAITING = 16
+_MOST_HEADERS = 100
+_MOST_HEADER_BYTES = 32 << 10
+_JSON = "application/json"
+_REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+@dataclass(slots=True, kw_only=True)
+class Limits:
+    """`body_bytes`: of a body, also inflated. `request_s`: for a request to become whole; `idle_s`: between two requests."""
+
+    body_bytes: int
+    request_s: float = 30.0
+    idle_s: float = 75.0
+
+
+@dataclass(slots=True, eq=False)
+class Connections:
+    """All open connections of a server."""
+
+    answer: Answerer
+    limits: Limits
+    take: Taker = field(default=lambda _request, _reply: False)
+    open: "set[Connection]" = field(default_factory=set)
+    is_draining: bool = False
+
+    def sweep(self, now: float) -> None:
+        """Give up what takes too long. To be called every second or so."""
+        for connection in list(self.open):
+            connection.expire(now)
+
+    async def drain(self, timeout_s: float) -> bool:
+        """Close what is idle, let the rest answer what it has read, and return whether all of it was answered in time."""
+        self.is_draining = True
+        for connection in list(self.open):
+            connection.drain()
+        until = time.monotonic() + timeout_s
+        while self.open and time.monotonic() < until:  # noqa: ASYNC110 - a moment, at the end of the process
+            await asyncio.sleep(0.01)
+        left = list(self.open)
+        for connection in left:
+            connection.abort()
+        return not left
+
+
+class Connection(asyncio.Protocol):
+    """One client's connection."""
+
+    __slots__ = (
+        "_all", "_body", "_bytes", "_can_write", "_client", "_closing", "_encoding", "_goes_on", "_half_closed", "_headers",
+        "_is_bad", "_is_busy", "_loop", "_parser", "_raw", "_reading", "_since", "_task", "_transport", "_url", "_waiting",
+    )  # fmt: skip
+
+    def __init__(self, connections: Connections) -> None:
+        self._all = connections
+        self._headers: dict[str, str] = {}
+        self._loop = asyncio.get_running_loop()
+        self._parser = httptools.HttpRequestParser(self)
+        self._transport: asyncio.Transport | None = None
+        self._waiting: deque[tuple[Request | Response, bool]] = deque()  # with whether the connection goes on after it
+        self._is_busy = False
+        self._is_bad = False
+        self._goes_on = True
+        self._closing = False
+        self._half_closed = False
+        self._reading = False
+        self._can_write: asyncio.Event | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._since = time.monotonic()
+        self._client = ""
+        self._new_message()
+
+    # -- asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's are no subclass
+        peer = transport.get_extra_info("peername")
+        self._client = str(peer[0]) if peer else ""
+        self._all.open.add(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        del error
+        self._all.open.discard(self)
+        self._transport = None
+        self._waiting.clear()
+        if self._can_write is not None:
+            self._can_write.set()
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_bad or self._closing:
+            return
+        if not self._reading:
+            self._since = time.monotonic()
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._refuse(501, "protocol upgrades are not spoken here", "use plain HTTP/1.1 requests")
+        except httptools.HttpParserError as error:
+            if not self._is_bad:
+                self._refuse(400, f"this is no HTTP/1.1 request: {error}", "send a whole, well-formed request")
+
+    def eof_received(self) -> bool:
+        """The client sends no more, and may still read: what it asked is answered first."""
+        self._half_closed = True
+        return self._is_busy or bool(self._waiting)
+
+    def pause_writing(self) -> None:
+        self._can_write = asyncio.Event()
+
+    def resume_writing(self) -> None:
+        if self._can_write is not None:
+            self._can_write.set()
+            self._can_write = None
+
+    # -- the parser's side
+
+    def on_message_begin(self) -> None:
+        self._new_message()
+        self._reading = True
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+        self._bytes += len(url)
+        if self._bytes > _MOST_HEADER_BYTES:
+            self._refuse(414, f"the address is longer than {_MOST_HEADER_BYTES} bytes", "put long values into the body")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._raw.append((name, value))
+        self._bytes += len(name) + len(value)
+        if self._bytes > _MOST_HEADER_BYTES or len(self._raw) > _MOST_HEADERS:
+            self._refuse(431, f"more than {_MOST_HEADERS} headers or {_MOST_HEADER_BYTES} bytes of them", "send fewer")
+
+    def on_headers_complete(self) -> None:
+        if self._is_bad:
+            return
+        self._bytes = 0
+        headers = {n.lower().decode("latin-1"): v.decode("latin-1") for n, v in self._raw}
+        self._headers = headers
+        if "content-encoding" in headers:
+            encoding = headers["content-encoding"].lower()
+            if encoding not in ("identity", "gzip", "deflate"):
+                self._refuse(415, f"the content encoding '{encoding[:40]}' is not known", "send gzip, deflate or none")
+                return
+            self._encoding = encoding
+        announced = headers.get("content-length", "")
+        if announced.isdigit() and int(announced) > self._all.limits.body_bytes:
+            self._too_large()
+        elif "expect" in headers and headers["expect"].lower() == "100-continue" and self._transport is not None:
+            self._transport.write(_CONTINUE)
+
+    def on_body(self, body: bytes) -> None:
+        if self._is_bad:
+            return
+        self._bytes += len(body)
+        if self._bytes > self._all.limits.body_bytes:
+            self._too_large()
+            return
+        self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        self._reading = False
+        self._since = time.monotonic()
+        if self._is_bad:
+            return
+        goes_on = self._parser.should_keep_alive()
+        made = self._request()
+        if made is None:
+            return
+        if not self._is_busy and not self._waiting and self._all.take(made, self._reply):
+            self._is_busy, self._goes_on = True, goes_on
+            return
+        self._enqueue(made, goes_on=goes_on)
+
+    # -- ours
+
+    def expire(self, now: float) -> None:
+        """Close the connection where it is idle, or its request unfinished, for too long."""
+        if self._is_busy or self._waiting or self._transport is None:
+            return
+        if self._reading:
+            if now - self._since > self._all.limits.request_s:
+                self._refuse(408, f"the request was not whole after {self._all.limits.request_s:g} s", "send it faster")
+        elif now - self._since > self._all.limits.idle_s:
+            self._transport.close()
+
+    def drain(self) -> None:
+        """Close when what was asked is answered."""
+        if self._transport is not None and not self._is_busy and not self._waiting:
+            self._transport.close()
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _new_message(self) -> None:
+        self._url = b""
+        self._raw: list[tuple[bytes, bytes]] = []
+        self._headers = {}
+        self._body: list[bytes] = []
+        self._bytes = 0
+        self._encoding = "identity"
+
+    def _request(self) -> Request | None:
+        try:
+            url = self._url.decode("ascii")
+        except UnicodeDecodeError:
+            url = ""
+        if not url.startswith("/"):
+            self._refuse(400, "the address of the request is no path", "percent-encode what is not ASCII: /models")
+            return None
+        path, _, query = url.partition("?")
+        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        if self._encoding != "identity":
+            inflated = _inflated(body, self._encoding, self._all.limits.body_bytes)
+            if inflated is None:
+                self._refuse(400, f"the body is not {self._encoding}", "send it whole, or uncompressed")
+                return None
+            if len(inflated) > self._all.limits.body_bytes:
+                self._too_large()
+                return None
+            body = inflated
+        return Request(
+            method=self._parser.get_method().decode("ascii"),
+            path=path,
+            query=query,
+            headers=self._headers,
+            body=body,
+            client=self._client,
+        )
+
+    def _too_large(self) -> None:
+        most = self._all.limits.body_bytes
+        self._refuse(
+            413,
+            f"the body is longer than {most} bytes",
+            "send fewer rows at once, or raise serve.max_body",
+            code="too_large",
+        )
+
+    def _refuse(self, status: int, message: str, hint: str, *, code: str = "invalid_input") -> None:
+        """Answer in turn that the bytes cannot be taken, and end the connection: what follows cannot be told apart."""
+        if self._is_bad:
+            return
+        self._is_bad = True
+        told = msgspec.json.encode({"error": {"code": code, "message": message, "hint": hint}})
+        self._enqueue(Response(status=status, body=told), goes_on=False)
+
+    def _reply(self, response: Response) -> None:
+        """Answer what was taken at once; then what came meanwhile has its turn."""
+        self._is_busy = False
+        if self._transport is None:
+            return
+        goes_on = self._goes_on and not self._all.is_draining
+        self._transport.write(_encoded(response, goes_on=goes_on, is_head=False))
+        self._closing = not goes_on
+        if self._waiting and goes_on:
+            self._is_busy = True
+            self._task = self._loop.create_task(self._work())
+        else:
+            self._rest()
+
+    def _rest(self) -> None:
+        """Nothing is asked any more: close, or wait for the next request."""
+        self._since = time.monotonic()
+        if self._transport is not None and (self._closing or self._half_closed or self._all.is_draining):
+            self._transport.close()
+
+    def _enqueue(self, asked: Request | Response, *, goes_on: bool) -> None:
+        self._waiting.append((asked, goes_on))
+        if not self._is_busy:
+            self._is_busy = True
+            self._task = self._loop.create_task(self._work())
+        elif len(self._waiting) >= _MOST_WAITING and self._transport is not None:
+            self._transport.pause_reading()
+
+    async def _work(self) -> None:
+        """Answer what waits, one after the other."""
+        while self._waiting and not self._closing:
+            asked, goes_on = self._waiting.popleft()
+            if len(self._waiting) == _MOST_WAITING - 1 and self._transport is not None:
+                self._transport.resume_reading()
+            if isinstance(asked, Request):
+                response = await self._all.answer(asked)
+                is_head = asked.method == "HEAD"
+            else:
+                response, is_head = asked, False
+            if self._transport is None:
+                return
+            goes_on = goes_on and not self._all.is_draining
+            self._transport.write(_encoded(response, goes_on=goes_on, is_head=is_head))
+            if self._can_write is not None:
+                await self._can_write.wait()
+            if not goes_on:
+                self._closing = True
+        self._is_busy = False
+        self._rest()
+
+
+def _inflated(body: bytes, encoding: str, most: int) -> bytes | None:
+    """Return the inflated body, at most one byte more than allowed; None where it is broken."""
+    inflater = zlib.decompressobj(zlib.MAX_WBITS | 16 if encoding == "gzip" else zlib.MAX_WBITS)
+    try:
+        found = inflater.decompress(body, most + 1)
+    except zlib.error:
+        return None
+    return found if inflater.eof or len(found) > most else None
+
+
+def _encoded(response: Response, *, goes_on: bool, is_head: bool) -> bytes:
+    status = response.status
+    body = response.body
+    if status == 200 and response.media_type == _JSON and goes_on and not response.headers and not is_head:
+        return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
+    head = [b"HTTP/1.1 %d %b" % (status, _REASONS.get(status, b"Unknown"))]
+    if body or response.media_type != _JSON:
+        head.append(b"content-type: " + response.media_type.encode("latin-1"))
+    head.append(b"content-length: %d" % len(body))
+    head += [f"{name}: {value}".encode("latin-1") for name, value in response.headers]
+    if not goes_on:
+        head.append(b"connection: close")
+    return b"\r\n".join(head) + b"\r\n\r\n" + (b"" if is_head else body)

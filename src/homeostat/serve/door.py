@@ -1,0 +1,54 @@
+"""What a protocol is: a door with endpoints, and what their handlers get to work with."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from homeostat.core.ports import Clock
+from homeostat.core.records import Json
+from homeostat.serve.exchange import Request, Response
+from homeostat.serve.plane import Plane
+from homeostat.serve.recorder import Writes
+from homeostat.serve.request_ids import RequestIds
+from homeostat.serve.settings import ServeSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """What handlers need. `default_model`: whom paths without a model mean; None: the only one, where there is only one."""
+
+    plane: Plane
+    record: Writes
+    settings: ServeSettings
+    clock: Clock
+    new_id: Callable[[], str]
+    request_ids: RequestIds = field(default_factory=RequestIds)
+    extra_health: Callable[[], Json] = dict
+    default_model: str | None = None
+
+
+Handler = Callable[[Desk, Request], Awaitable[Response]]
+ErrorForm = Callable[[Any], Json]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One path with one method. `path` is a pattern: `/models/{model}/predict`. `errors`: how this protocol says what is wrong; None: the native form.
+
+    `schema(desk, model)`: for the API's description, per served model: request and answer as JSON Schemas, with examples.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    errors: ErrorForm | None = None
+    schema: Callable[[Desk, str], Mapping[str, Any]] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """A plug-in: a protocol by its name, and its endpoints."""
+
+    name: str
+    endpoints: tuple[Endpoint, ...]

@@ -1,0 +1,75 @@
+"""The process of one model: `python -m homeostat.serve.hosts.child PACKAGE FD PARENT [SIGNATURE]`. Loads the package, then answers until the socket closes."""
+
+import json
+import os
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+
+from homeostat.core.errors import HomeostatError
+from homeostat.serve.evaluator import ModelError, outcome_of
+from homeostat.serve.hosts.frames import HEADER_BYTES, Ask, Failed, Frame, Ready, framed, saying, table_of, unframed
+from homeostat.train.package import Package, read_package
+from homeostat.train.signature import from_json, to_json
+
+_LOOK_S = 0.5
+
+
+def main(package: Path, fd: int, parent: int, signature: str | None = None) -> None:
+    """Serve the package over the socket."""
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    with socket.socket(fileno=fd) as link:
+        link.setblocking(True)
+        start = time.perf_counter()
+        try:
+            loaded = read_package(package, signature=None if signature is None else from_json(json.loads(signature)))
+        except HomeostatError as error:
+            link.sendall(framed(Failed(kind=error.code, message=error.message, hint=error.hint)))
+            return
+        link.sendall(framed(Ready(signature=to_json(loaded.signature), load_s=time.perf_counter() - start)))
+        while (asked := _received(link)) is not None:
+            link.sendall(framed(answer(loaded, asked)))
+
+
+def answer(package: Package, asked: Ask) -> Frame:
+    """Return what the model says to a question."""
+    table = table_of(asked, package.signature.columns)
+    if asked.verb != "predict":
+        return Failed(kind="NotFound", message=f"this process cannot {asked.verb}")
+    found = outcome_of(package, table)
+    return Failed(kind=found.kind, message=found.args[0]) if isinstance(found, ModelError) else saying(found)
+
+
+def _received(link: socket.socket) -> Ask | None:
+    """Return the next question, None where the engine has hung up."""
+    head = _exactly(link, HEADER_BYTES)
+    body = None if head is None else _exactly(link, int.from_bytes(head, "little"))
+    if body is None:
+        return None
+    frame = unframed(body)
+    assert isinstance(frame, Ask)
+    return frame
+
+
+def _exactly(link: socket.socket, size: int) -> bytes | None:
+    parts = bytearray()
+    while len(parts) < size:
+        part = link.recv(min(size - len(parts), 1 << 20))
+        if not part:
+            return None
+        parts += part
+    return bytes(parts)
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_LOOK_S)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:5])
+    sys.stdout.flush()
+    os._exit(0)

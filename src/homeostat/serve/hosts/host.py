@@ -1,0 +1,274 @@
+"""The engine's side of a model's process: starts it, asks it, and starts it anew when it dies, hangs or outgrows its memory."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from homeostat.core.columns import Signature
+from homeostat.core.errors import InvalidInput
+from homeostat.core.records import Json
+from homeostat.serve.answer import VersionDown
+from homeostat.serve.evaluator import ModelError
+from homeostat.serve.hosts.frames import (
+    HEADER_BYTES,
+    Ask,
+    Failed,
+    Frame,
+    Ready,
+    Said,
+    asking,
+    framed,
+    predictions_of,
+    unframed,
+)
+from homeostat.serve.table import Table
+from homeostat.track.predictions import Predictions
+from homeostat.train.signature import from_json
+
+log = logging.getLogger(__name__)
+FENCED_AFTER = 3  # deaths in a row
+STEADY_S = 60.0  # a process that lived so long has died for the first time
+_BACK_OFF_S = (0.0, 0.5, 2.0)
+_LOAD_S = 120.0
+_LOOK_S = 1.0
+_GRACE_S = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostSettings:
+    """`command`: the interpreter, ours or that of the version's own environment. `memory_bytes`: resident memory above which it is started anew."""
+
+    command: Sequence[str] = (sys.executable,)
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    memory_bytes: int | None = None
+
+
+class Host:
+    """An Evaluator. `on_unhealthy(reason)` is called when it is given up for good, which also makes every question fail at once."""
+
+    kind = "process"
+
+    def __init__(
+        self,
+        package: Path,
+        *,
+        signature: Json | None,
+        settings: HostSettings,
+        on_unhealthy: Callable[[str], None] = lambda _reason: None,
+    ) -> None:
+        self._package = package
+        self._given = signature
+        self._settings = settings
+        self._on_unhealthy = on_unhealthy
+        self._process: subprocess.Popen[bytes] | None = None
+        self._reader: asyncio.StreamReader | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self._signature: Signature | None = None
+        self._deaths = 0
+        self._started = 0.0
+        self._reason = "its process has not been started"
+        self._fenced: str | None = None
+        self._starting: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._is_closed = False
+
+    @property
+    def signature(self) -> Signature:
+        assert self._signature is not None
+        return self._signature
+
+    @property
+    def pid(self) -> int | None:
+        return None if self._process is None else self._process.pid
+
+    async def start(self) -> None:
+        """Start the process and wait until it has loaded the package; raise InvalidInput where it cannot."""
+        await self._start()
+        self._watching = asyncio.get_running_loop().create_task(self._watch())
+
+    async def evaluate(self, table: Table) -> Predictions:
+        """Return the answers to the rows, from the process."""
+        said = await self.ask(asking(table))
+        return predictions_of(said, self.signature.classes)
+
+    async def ask(self, question: Ask) -> Said:
+        """Return what the process says. Not to be called twice at once."""
+        if self._fenced is not None:
+            raise VersionDown(self._fenced, hint="roll it back: `homeostat models rollback`")
+        if self._writer is None or self._reader is None:
+            raise VersionDown(f"{self._reason}; it is being started again", hint="ask again in a second")
+        reader, writer = self._reader, self._writer
+        try:
+            writer.write(framed(question))
+            await writer.drain()
+            frame = await _read(reader)
+        except (OSError, asyncio.IncompleteReadError) as error:
+            self._died()
+            raise VersionDown(f"{self._reason}; it is being started again", hint="ask again in a second") from error
+        except asyncio.CancelledError:
+            self.abort()  # its answer would be taken for that of the next question
+            raise
+        if isinstance(frame, Failed):
+            raise ModelError(frame.kind, frame.message)
+        assert isinstance(frame, Said)
+        if time.monotonic() - self._started > STEADY_S:
+            self._deaths = 0
+        return frame
+
+    def abort(self) -> None:
+        """Kill the process, which takes too long, and start another."""
+        if self._process is not None and self._writer is not None:
+            self._kill()
+            self._died("it hung and was killed")
+
+    async def close(self) -> None:
+        """End the process."""
+        self._is_closed = True
+        for task in (self._watching, self._starting):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+        process = self._process
+        self._hang_up()
+        if process is None:
+            return
+        until = time.monotonic() + _GRACE_S
+        while process.poll() is None and time.monotonic() < until:  # noqa: ASYNC110 - nothing tells of the end of a process
+            await asyncio.sleep(0.01)
+        if process.poll() is None:
+            self._kill()
+            process.wait()
+
+    # -- inside
+
+    async def _start(self) -> None:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        command = [
+            *self._settings.command,
+            "-m",
+            "homeostat.serve.hosts.child",
+            str(self._package),
+            str(theirs.fileno()),
+            str(os.getpid()),
+            *([] if self._given is None else [json.dumps(self._given)]),
+        ]
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603, ASYNC220 - our own module; starting takes a millisecond
+                command,
+                env=dict(self._settings.environment),
+                stdin=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,
+            )
+        self._started = time.monotonic()
+        reader, writer = await asyncio.open_connection(sock=ours)
+        try:
+            async with asyncio.timeout(_LOAD_S):
+                frame = await _read(reader)
+        except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
+            writer.close()
+            self._kill()
+            code = self._process.wait()
+            raise InvalidInput(
+                f"the process of the model in {self._package.name} ended while it loaded it ({_told(code)})",
+                hint="what it said last is above; try it with `homeostat check`",
+            ) from error
+        except BaseException:
+            writer.close()
+            self._kill()
+            raise
+        if isinstance(frame, Failed):
+            writer.close()
+            self._process.wait()
+            raise InvalidInput(frame.message, hint=frame.hint)
+        assert isinstance(frame, Ready)
+        self._reader, self._writer = reader, writer
+        self._signature = from_json(frame.signature)
+
+    def _died(self, reason: str | None = None) -> None:
+        """Note a death, and start again or give up."""
+        if self._is_closed or self._writer is None:
+            return
+        process = self._process
+        self._hang_up()
+        if reason is None and process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(0.5)
+            reason = f"its process died ({_told(process.poll())})"
+        self._reason = reason or "its process died"
+        steady = time.monotonic() - self._started > STEADY_S
+        self._deaths = 1 if steady else self._deaths + 1
+        log.warning(
+            "serve.model_process_died",
+            extra={"package": self._package.name, "why": self._reason, "times": self._deaths},
+        )
+        if self._deaths >= FENCED_AFTER:
+            self._fence(f"{self._reason}, {self._deaths} times in a row: it is started no more")
+            return
+        self._starting = asyncio.get_running_loop().create_task(self._start_again(_BACK_OFF_S[self._deaths - 1]))
+
+    async def _start_again(self, after_s: float) -> None:
+        await asyncio.sleep(after_s)
+        try:
+            await self._start()
+        except InvalidInput as error:
+            self._fence(f"{self._reason}, and does not start again: {error.message}")
+
+    def _fence(self, reason: str) -> None:
+        self._fenced = reason
+        log.error("serve.version_fenced", extra={"package": self._package.name, "why": reason})
+        self._on_unhealthy(reason)
+
+    async def _watch(self) -> None:
+        """Look after the process between questions: one that died is started before anybody asks, one that leaks is replaced."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            process, limit = self._process, self._settings.memory_bytes
+            if process is None or self._writer is None:
+                continue
+            if process.poll() is not None:
+                self._died()
+            elif limit is not None and (used := _resident(process.pid)) > limit:
+                self._kill()
+                self._died(f"its process took {used >> 20} MB of memory, {limit >> 20} are allowed")
+
+    def _hang_up(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        self._reader = self._writer = None
+
+    def _kill(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+
+async def _read(reader: asyncio.StreamReader) -> Frame:
+    head = await reader.readexactly(HEADER_BYTES)
+    return unframed(await reader.readexactly(int.from_bytes(head, "little")))
+
+
+def _resident(pid: int) -> int:
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _told(code: int | None) -> str:
+    if code is None:
+        return "it closed its connection"
+    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"

@@ -1,0 +1,171 @@
+"""Our own protocol: rows as JSON objects.
+
+    POST /models/{model}/predict   {"rows": [{...}]} -> {"request_id", "model", "version", "predictions": [{"prediction", "probabilities"}]}
+    POST /models/{model}/versions/{version}/predict   the same of one version that is routed
+    POST /models/{model}/labels    {"labels": [{"request_id", "row", "value"} | {"key", "value"}]} -> {"accepted": n}
+    GET  /models, /models/{model}  routes and signature
+    GET  /health, /health/live     503 until there is something to serve; 200 as long as the process lives
+    GET  /metrics                  Prometheus
+
+Errors: {"error": {"code", "message", "hint", "fields"}}. A 200 means that it is recorded.
+"""
+
+import asyncio
+from typing import Any
+
+from homeostat.core.errors import Conflict, HomeostatError, InvalidInput, NotFound
+from homeostat.core.records import Json
+from homeostat.serve.answer import Answer, PredictionFailed, Question
+from homeostat.serve.bodies import labels_body
+from homeostat.serve.decoder import Asked
+from homeostat.serve.door import Desk, Door, Endpoint
+from homeostat.serve.exchange import Request, Response
+from homeostat.serve.headers import as_json, caller_of, timeout_of, trace_of
+from homeostat.serve.labels import label_rows
+from homeostat.serve.plane import Served
+from homeostat.serve.wire import answer_body, route_json, signature_json
+
+
+async def predict(desk: Desk, request: Request) -> Response:
+    """Predictions for rows, recorded before they are answered."""
+    served = desk.plane.served(request.params["model"])
+    return await _predicted(desk, request, served, version=None)
+
+
+async def predict_version(desk: Desk, request: Request) -> Response:
+    """Predictions of one version, whatever the route says."""
+    served = desk.plane.served(request.params["model"], version_of(request))
+    return await _predicted(desk, request, served, version=served.version)
+
+
+async def _predicted(desk: Desk, request: Request, served: Served, *, version: int | None) -> Response:
+    asked = served.decoder.body(request.body)
+    chosen = _chosen_id(request, asked)
+    if chosen is None:
+        found = await _asked(desk, request, served, asked, version=version, request_id=desk.new_id())
+        return Response(body=answer_body(found))
+    is_new = desk.request_ids.take(served.model, chosen, request.body)
+    try:
+        found = await _asked(desk, request, served, asked, version=version, request_id=chosen)
+    except PredictionFailed:
+        raise  # recorded: the id is used
+    except HomeostatError:
+        if is_new:
+            desk.request_ids.release(served.model, chosen)
+        raise
+    return Response(body=answer_body(found))
+
+
+async def _asked(
+    desk: Desk, request: Request, served: Served, asked: Asked, *, version: int | None, request_id: str
+) -> Answer:
+    rows = asked.rows
+    headers = request.headers
+    return await desk.plane.answer(
+        Question(
+            model=served.model,
+            request_id=request_id,
+            table=rows.table,
+            keys=rows.keys,
+            times=rows.times,
+            key=asked.key,
+            version=version,
+            timeout_s=timeout_of(headers),
+            caller=caller_of(headers),
+            trace=trace_of(headers),
+        )
+    )
+
+
+def _chosen_id(request: Request, asked: Asked) -> str | None:
+    header = request.headers.get("x-request-id")
+    if header is not None and asked.request_id not in (None, header):
+        raise InvalidInput("the header X-Request-Id and the body's request_id differ", hint="give one of them")
+    return header if header is not None else asked.request_id
+
+
+def version_of(request: Request) -> int:
+    """Return the version in the path; raise NotFound where it is no number."""
+    text = request.params["version"]
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise NotFound(f"'{text[:40]}' is not a version", hint="versions are numbers: 1, 2, ...")
+    return int(text)
+
+
+async def labels(desk: Desk, request: Request) -> Response:
+    """Take in what turned out true."""
+    model = request.params["model"]
+    rows = label_rows(
+        labels_body(request.body),
+        model=model,
+        signature=desk.plane.signature(model),
+        received=desk.clock.now(),
+        max_labels=desk.settings.max_rows,
+        idempotency_key=request.headers.get("idempotency-key"),
+        new_id=desk.new_id,
+    )
+    await asyncio.get_running_loop().run_in_executor(None, desk.record.write, "labels", rows)
+    desk.plane.metrics.labelled(model, len(rows))
+    return as_json({"accepted": len(rows)})
+
+
+async def models(desk: Desk, request: Request) -> Response:
+    """Every model that is served, with its route."""
+    del request
+    return as_json({"models": {name: route_json(route) for name, route in desk.plane.routes.items()}})
+
+
+async def model(desk: Desk, request: Request) -> Response:
+    """A model's route, and what its champion takes and answers."""
+    name = request.params["model"]
+    route = desk.plane.route(name)
+    signature: Any = None
+    evaluated: str | None = None
+    try:
+        served = desk.plane.served(name)
+        signature, evaluated = signature_json(served.signature), served.kind
+    except Conflict:
+        pass
+    return as_json({"model": name, "route": route_json(route), "signature": signature, "evaluated": evaluated})
+
+
+async def live(desk: Desk, request: Request) -> Response:
+    """Whether the process lives."""
+    del desk, request
+    return as_json({"live": True})
+
+
+async def health(desk: Desk, request: Request) -> Response:
+    """Whether there is something to serve, and what."""
+    del request
+    routes = desk.plane.routes
+    serves = any(route.champion is not None for route in routes.values())
+    extra = desk.extra_health()
+    told: Json = {"live": True, "ready": serves, "models": {n: route_json(r) for n, r in routes.items()}, **extra}
+    return as_json(told, status=200 if told["ready"] else 503)
+
+
+async def metrics(desk: Desk, request: Request) -> Response:
+    """What this worker counts, as Prometheus reads it."""
+    del request
+    return Response(body=desk.plane.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+PROTOCOL = Door(
+    name="native",
+    endpoints=(
+        Endpoint(method="POST", path="/models/{model}/predict", handler=predict, summary="Predict"),
+        Endpoint(
+            method="POST",
+            path="/models/{model}/versions/{version}/predict",
+            handler=predict_version,
+            summary="Predict with one version",
+        ),
+        Endpoint(method="POST", path="/models/{model}/labels", handler=labels, summary="Tell what turned out true"),
+        Endpoint(method="GET", path="/models/{model}", handler=model, summary="A model's route and signature"),
+        Endpoint(method="GET", path="/models", handler=models, summary="The models served here"),
+        Endpoint(method="GET", path="/health/live", handler=live, summary="Whether the process lives"),
+        Endpoint(method="GET", path="/health", handler=health, summary="Whether there is something to serve"),
+        Endpoint(method="GET", path="/metrics", handler=metrics, summary="Prometheus metrics of this worker"),
+    ),
+)

@@ -1,0 +1,68 @@
+"""The record as the event loop sees it: rows of requests that meet are written together, and each waits for its own."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from homeostat.core.errors import HomeostatError
+from homeostat.core.records import Json
+from homeostat.serve.record import PredictionRow, lines
+
+
+class Writes(Protocol):
+    """What serving needs of the record (`core.ports.RecordLog`)."""
+
+    def write(self, kind: str, rows: Sequence[Json]) -> None: ...
+    def submit(self, model: str, lines: bytes, done: Callable[[HomeostatError | None], None]) -> None: ...
+    def stamps(self, count: int) -> int: ...
+
+
+class Recorder:
+    """Collects what one turn of the event loop has to record."""
+
+    def __init__(self, record: Writes) -> None:
+        self._record = record
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+        self._waiting: dict[str, list[tuple[list[PredictionRow], asyncio.Future[None]]]] = {}
+
+    def write(self, model: str, rows: list[PredictionRow]) -> "asyncio.Future[None]":
+        """Return a future that is done when the rows are durable, or has the reason why they are not."""
+        future: asyncio.Future[None] = self._loop.create_future()
+        if not self._waiting:
+            self._loop.call_soon(self._flush)
+        self._waiting.setdefault(model, []).append((rows, future))
+        return future
+
+    def _flush(self) -> None:
+        waiting, self._waiting = self._waiting, {}
+        for model, batch in waiting.items():
+            rows = [row for mine, _ in batch for row in mine]
+            seq = self._record.stamps(len(rows))
+            for at, row in enumerate(rows):
+                row.seq = seq + at
+            futures = [future for _, future in batch]
+            try:
+                self._record.submit(model, lines(rows), self._teller(futures))
+            except HomeostatError as error:  # a name that is no folder's, say
+                _tell(futures, error)
+
+    def _teller(self, futures: Sequence["asyncio.Future[None]"]) -> Callable[[HomeostatError | None], None]:
+        def done(error: HomeostatError | None) -> None:
+            if threading.get_ident() == self._thread:
+                _tell(futures, error)
+            else:
+                self._loop.call_soon_threadsafe(_tell, futures, error)
+
+        return done
+
+
+def _tell(futures: Sequence["asyncio.Future[Any]"], error: HomeostatError | None) -> None:
+    for future in futures:
+        if future.done():
+            continue
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(error)
