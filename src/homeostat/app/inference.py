@@ -204,8 +204,14 @@ def loader(house: House, *, on_unhealthy: Callable[[str, int, str], None] = lamb
 
     async def load_version(model: str, version: int) -> "Evaluator | Quick":
         from homeostat.serve.hosts.host import Host, HostSettings
+        from homeostat.train.compiled.session import load as load_compiled
+        from homeostat.train.signature import from_json
 
         folder, found = await asyncio.get_running_loop().run_in_executor(None, find, model, version)
+        if settings.compiled == "auto":
+            compiled = load_compiled(folder, from_json(found.signature))
+            if compiled is not None:
+                return compiled
         host = Host(
             folder,
             signature=found.signature if found.source else None,

@@ -18,6 +18,7 @@ import polars as pl
 from homeostat.core.columns import Roles
 from homeostat.core.errors import HomeostatError
 from homeostat.track.predictions import Predictions
+from homeostat.train.compiled.compiling import compile_package
 from homeostat.train.fit import fit_logged
 from homeostat.train.package import predict, read_package, write_package
 from homeostat.train.recorded import settings_from_json
@@ -43,7 +44,9 @@ def train(spec: Json) -> Json:
     if spec["test"] is None:
         predict(read, rows.head(_TRIAL_ROWS))
     else:
-        predict(read, pl.read_ipc(spec["test"])).to_frame().write_parquet(spec["predictions"])
+        test = pl.read_ipc(spec["test"])
+        predict(read, test).to_frame().write_parquet(spec["predictions"])
+        compile_package(package, read, test)
     return {
         "params": fitted.params,
         "metrics": {key: value for key, value in fitted.metrics.items() if value == value},  # noqa: PLR0124 - JSON has no NaN
