@@ -1,0 +1,331 @@
+"""Serving, beside a floor and every peer that is installed: `serving.py [--peers DIR] [--only NAME ...] [--seconds S] [--rounds N]`.
+
+scikit-learn's histogram gradient boosting on breast_cancer (30 features), one worker each, asked by `wrk` on the same machine (Debian's
+package wrk). Ours runs as `homeostat up` with everything on: validation, routing, the durable record. `compiled` is the default;
+`original` is the same model uncompiled, in a process of its own; `rule` is ten lines of Python. The floor (peers/serving_floor.py) does
+nothing but decode, batch and run the compiled model under Granian. Peers run from environments of their own, DIR/NAME/bin/python
+(bentoml, mlserver, litserve, rayserve; `mlflow` from ours too), each alone. Ratios are to the floor of the same run.
+
+Start: from the command to the first prediction, a trained model there. Memory: the processes that answer, idle, as if alone on the
+machine (footprint.py's measure). Exit code 1 where a reach is not met.
+"""
+
+import argparse
+import http.client
+import importlib.util
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import footprint
+import numpy as np
+import psutil
+
+PEERS = ("mlflow", "bentoml", "mlserver", "litserve", "rayserve")
+SHAPES = {"one_1": (1, 1), "one_32": (1, 32), "hundred_32": (100, 32)}  # rows of a request, connections
+LEAST = {
+    "compiled": {"one_1_rps": 4000, "one_32_rps": 20000, "hundred_32_rps": 2500},
+    "original": {"one_32_rps": 6000},
+    "rule": {"one_32_rps": 15000},
+}
+MOST = {"compiled": {"one_1_p50_ms": 0.25, "one_32_p99_ms": 5.0, "start_s": 2.0, "memory_mb": 150.0}}
+TRAIN = """\
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+
+def train(data):
+    return HistGradientBoostingClassifier(random_state=0).fit(data.X, data.y)
+
+
+class Rule:
+    def predict(self, rows):
+        return (rows["mean_radius"] < 15.0).astype(int).to_numpy()
+
+
+def rule(data):
+    return Rule()
+"""
+YAML = """\
+model: bench
+task: binary
+train: model:{function}
+data: {{source: rows.parquet, target: y}}
+serve: {{port: {port}, control_port: {control}{serve}}}
+"""
+PACE = {"": "", "k": 1e3, "M": 1e6}
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """`start(folder, port)` begins serving; `answering(process)` are the processes whose memory counts."""
+
+    name: str
+    start: Callable[[Path, int], subprocess.Popen]
+    path: str
+    body: Callable[[int], bytes]
+    answering: Callable[[subprocess.Popen], list[psutil.Process]]
+    cwd: Path
+
+
+def table() -> tuple[np.ndarray, np.ndarray, list[str]]:
+    from sklearn.datasets import load_breast_cancer
+
+    found = load_breast_cancer()
+    return found.data, found.target, [str(name).replace(" ", "_") for name in found.feature_names]
+
+
+def everyone(process: subprocess.Popen) -> list[psutil.Process]:
+    return [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+
+
+def inference(process: subprocess.Popen) -> list[psutil.Process]:
+    """Return the engine and the processes of models below it."""
+    own = [p for p in psutil.Process(process.pid).children() if "homeostat.app.inference" in p.cmdline()]
+    return [*own, *(below for one in own for below in one.children(recursive=True))]
+
+
+def spawn(command: list[str], cwd: Path) -> subprocess.Popen:
+    with (cwd / "server.log").open("ab") as log:
+        return subprocess.Popen(command, cwd=cwd, stdout=log, stderr=log, start_new_session=True)
+
+
+def stop(process: subprocess.Popen) -> None:
+    left = everyone(process) if process.poll() is None else []
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+    for each in left:
+        if each.is_running():
+            each.kill()
+
+
+def asked(port: int, path: str, body: bytes) -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request("POST", path, body, {"Content-Type": "application/json"})
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return 0
+    finally:
+        connection.close()
+
+
+def load(folder: Path, port: int, path: str, body: bytes, *, connections: int, seconds: float) -> dict[str, float]:
+    script = folder / "post.lua"
+    text = body.decode().replace("\\", "\\\\").replace("'", "\\'")
+    script.write_text(f"wrk.method='POST'\nwrk.headers['content-type']='application/json'\nwrk.body='{text}'\n")
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "10s", "--latency", "-s", str(script)]
+    told = subprocess.run([*command, f"http://127.0.0.1:{port}{path}"], capture_output=True, text=True, check=True)
+    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", told.stdout)
+    broken = re.search(r"Socket errors: (.*)", told.stdout)
+    if refused or broken:
+        print(f"   not every request was answered: {(refused or broken)[0]}", file=sys.stderr)
+    rps = float(re.search(r"Requests/sec:\s+([\d.]+)", told.stdout)[1])
+    bad = int(refused[1]) if refused else 0
+    return {"rps": rps, "p50_ms": delay(told.stdout, 50), "p99_ms": delay(told.stdout, 99), "refused": bad}
+
+
+def delay(told: str, percent: int) -> float:
+    number, unit = re.search(rf"{percent}%\s+([\d.]+)(us|ms|s)", told).groups()
+    return float(number) * {"us": 1e-3, "ms": 1.0, "s": 1e3}[unit]
+
+
+def measure(one: Contestant, *, seconds: float, rounds: int) -> dict[str, float]:
+    port = footprint.free_port()
+    found: dict[str, float] = {}
+    began = time.perf_counter()
+    process = one.start(one.cwd, port)
+    try:
+        while asked(port, one.path, one.body(1)) != 200:
+            if process.poll() is not None or time.perf_counter() - began > 180:
+                sys.exit(f"{one.name} did not begin to answer; {one.cwd / 'server.log'} has its words")
+            time.sleep(0.01)
+        found["start_s"] = time.perf_counter() - began
+        time.sleep(3)
+        found["memory_mb"] = footprint.alone_mb(one.answering(process))
+        for shape, (rows, connections) in SHAPES.items():
+            body = one.body(rows)
+            load(one.cwd, port, one.path, body, connections=connections, seconds=1.0)  # warm
+            runs = [
+                load(one.cwd, port, one.path, body, connections=connections, seconds=seconds) for _ in range(rounds)
+            ]
+            found |= {f"{shape}_{name}": median(run[name] for run in runs) for name in runs[0]}
+    finally:
+        stop(process)
+    return found
+
+
+def ours(folder: Path, name: str, function: str, serve: str) -> Contestant:
+    """Train and promote the model by a first `up`; the contest is about the later ones."""
+    import polars as pl
+
+    values, target, names = table()
+    place = folder / name
+    place.mkdir()
+    pl.DataFrame(values, schema=names).with_columns(y=pl.Series(target)).write_parquet(place / "rows.parquet")
+    (place / "model.py").write_text(TRAIN)
+    told = {
+        row: json.dumps({"rows": [dict(zip(names, each, strict=True)) for each in values[:row].tolist()]})
+        for row in (1, 100)
+    }
+
+    def start(cwd: Path, port: int) -> subprocess.Popen:
+        control = footprint.free_port()
+        (cwd / "homeostat.yaml").write_text(YAML.format(function=function, port=port, control=control, serve=serve))
+        return spawn([*footprint.HOMEOSTAT, "up"], cwd)
+
+    one = Contestant(name, start, "/models/bench/predict", lambda rows: told[rows].encode(), inference, place)
+    (place / "homeostat.yaml").write_text(YAML.format(function=function, port=0, control=0, serve=serve))
+    subprocess.run(
+        [*footprint.HOMEOSTAT, "train"], cwd=place, check=False, stdout=subprocess.DEVNULL, stderr=sys.stderr
+    )
+    subprocess.run(
+        [*footprint.HOMEOSTAT, "models", "promote", "1", "--force"],
+        cwd=place,
+        check=False,
+        stdout=subprocess.DEVNULL,
+        stderr=sys.stderr,
+    )
+    return one
+
+
+def floor(folder: Path, onnx: Path) -> Contestant:
+    values, _, _ = table()
+    place = folder / "floor"
+    place.mkdir()
+    script = str(Path(__file__).parent / "peers" / "serving_floor.py")
+
+    def start(cwd: Path, port: int) -> subprocess.Popen:
+        return spawn([sys.executable, script, str(onnx), str(port)], cwd)
+
+    return Contestant("floor", start, "/predict", lambda n: json.dumps(values[:n].tolist()).encode(), everyone, place)
+
+
+def peer(folder: Path, name: str, python: Path, model: Path) -> Contestant:
+    values, _, names = table()
+    place = folder / f"peer-{name}"
+    place.mkdir()
+    script = str(Path(__file__).parent / "peers" / f"serving_{name}.py")
+
+    def body(rows: int) -> bytes:
+        told = values[:rows].tolist()
+        if name == "mlflow":
+            return json.dumps({"dataframe_split": {"columns": names, "data": told}}).encode()
+        if name == "mlserver":
+            tensor = {"name": "predict", "shape": [rows, len(names)], "datatype": "FP64", "data": told}
+            return json.dumps({"inputs": [tensor], "outputs": [{"name": "predict_proba"}]}).encode()
+        return json.dumps({"rows": told}).encode()
+
+    def start(cwd: Path, port: int) -> subprocess.Popen:
+        return spawn([str(python), script, str(model), str(port)], cwd)
+
+    path = {"mlflow": "/invocations", "mlserver": "/v2/models/bench/infer"}.get(name, "/predict")
+    return Contestant(name, start, path, body, everyone, place)
+
+
+def pythons(peers: Path | None) -> dict[str, Path]:
+    found = {name: peers / name / "bin" / "python" for name in PEERS} if peers else {}
+    found = {name: python for name, python in found.items() if python.exists()}
+    if importlib.util.find_spec("mlflow") is not None and importlib.util.find_spec("flask") is not None:
+        found.setdefault("mlflow", Path(sys.executable))
+    return found
+
+
+def contestants(folder: Path, wanted: set[str], peers: Path | None) -> list[Contestant]:
+    import joblib
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    chosen = []
+    kinds = {"compiled": ("train", ""), "original": ("train", ", compiled: off"), "rule": ("rule", "")}
+    chosen += [ours(folder, name, *how) for name, how in kinds.items() if name in wanted or name == "compiled"]
+    compiled = sorted((folder / "compiled").glob(".homeostat/blobs/**/compiled/model.onnx"))
+    if not compiled:
+        sys.exit("the model was not compiled: is the extra onnx installed?")
+    chosen.insert(0, floor(folder, compiled[-1]))
+    values, target, names = table()
+    model = folder / "model.joblib"
+    import pandas as pd
+
+    joblib.dump(HistGradientBoostingClassifier(random_state=0).fit(values, target), model)
+    named = folder / "named.joblib"
+    joblib.dump(HistGradientBoostingClassifier(random_state=0).fit(pd.DataFrame(values, columns=names), target), named)
+    for name, python in pythons(peers).items():
+        chosen.append(peer(folder, name, python, named if name == "mlflow" else model))
+    return [one for one in chosen if one.name in wanted]
+
+
+def show(found: dict[str, dict[str, float]]) -> None:
+    head = f"{'':10} {'1 row, 1 conn':>20} {'1 row, 32 conns':>20} {'100 rows, 32':>13} {'start':>7} {'memory':>8}   of the floor's req/s"
+    print(head, file=sys.stderr)
+    base = found.get("floor", {})
+    for name, row in found.items():
+        ratios = [f"{row[f'{s}_rps'] / base[f'{s}_rps']:.3f}" for s in SHAPES] if base else []
+        print(
+            f"{name:10} {row['one_1_rps']:9,.0f} p50 {row['one_1_p50_ms']:5.2f}ms {row['one_32_rps']:9,.0f} p99 {row['one_32_p99_ms']:4.1f}ms"
+            f" {row['hundred_32_rps']:13,.0f} {row['start_s']:6.1f}s {row['memory_mb']:5.0f} MB   {' / '.join(ratios)}",
+            file=sys.stderr,
+        )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peers", type=Path, help="a folder of environments, NAME/bin/python each")
+    parser.add_argument("--only", nargs="*", default=["floor", "compiled", "original", "rule", *PEERS])
+    parser.add_argument("--seconds", type=float, default=4.0)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    if shutil.which("wrk") is None:
+        print("wrk is not installed (Debian: apt-get install wrk): nothing is measured", file=sys.stderr)
+        print(json.dumps({"bench": "serving", "skipped": "wrk is not installed"}))
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        chosen = contestants(Path(folder), set(options.only), options.peers)
+        found = {}
+        for one in chosen:
+            print(f"-- {one.name}", file=sys.stderr)
+            found[one.name] = measure(one, seconds=options.seconds, rounds=options.rounds)
+    show(found)
+    missed = [
+        f"{n}.{k} {found[n][k]:,.2f} < {v}"
+        for n, r in LEAST.items()
+        for k, v in r.items()
+        if n in found and found[n][k] < v
+    ]
+    missed += [
+        f"{n}.{k} {found[n][k]:,.2f} > {v}"
+        for n, r in MOST.items()
+        for k, v in r.items()
+        if n in found and found[n][k] > v
+    ]
+    missed += [
+        f"{n}: requests were refused" for n in LEAST if n in found and any(found[n][f"{s}_refused"] for s in SHAPES)
+    ]
+    for each in missed:
+        print(f"MISSED {each}", file=sys.stderr)
+    print(
+        json.dumps(
+            {
+                "bench": "serving",
+                "found": {n: {k: round(v, 3) for k, v in r.items()} for n, r in found.items()},
+                "missed": missed,
+            }
+        )
+    )
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    os.environ["NO_COLOR"] = "1"
+    sys.exit(main())
