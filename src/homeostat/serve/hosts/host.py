@@ -113,7 +113,8 @@ class Host:
             await writer.drain()
             frame = await _read(reader)
         except (OSError, asyncio.IncompleteReadError) as error:
-            self._died()
+            if self._writer is writer:  # else its death is known, and another process may be there by now
+                self._died()
             raise VersionDown(f"{self._reason}; it is being started again", hint="ask again in a second") from error
         except asyncio.CancelledError:
             self.abort()  # its answer would be taken for that of the next question
@@ -203,11 +204,11 @@ class Host:
             return
         process = self._process
         self._hang_up()
-        if reason is None and process is not None:
+        code = None
+        if process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(0.5)
-            reason = f"its process died ({_told(process.poll())})"
-        self._reason = reason or "its process died"
+                code = process.wait(0.5)
+        self._reason = reason or f"its process died ({_told(code)})"
         steady = time.monotonic() - self._started > STEADY_S
         self._deaths = 1 if steady else self._deaths + 1
         log.warning(

@@ -1,0 +1,212 @@
+"""Models in processes of their own: what they answer, and what happens when they do not."""
+
+import asyncio
+import contextlib
+import os
+import time
+from datetime import UTC, datetime
+
+import numpy as np
+import polars as pl
+import psutil
+import pytest
+
+from homeostat.core.columns import Column, Kind
+from homeostat.core.errors import InvalidInput
+from homeostat.serve.answer import VersionDown
+from homeostat.serve.batcher import QueueBatcher
+from homeostat.serve.evaluator import ModelError
+from homeostat.serve.hosts.frames import asking, predictions_of, saying, table_of, unframed
+from homeostat.serve.hosts.frames import framed as in_frame
+from homeostat.serve.hosts.host import FENCED_AFTER, Host, HostSettings
+from homeostat.serve.table import Table
+from homeostat.testing.serving import BINARY
+from homeostat.track.predictions import Predictions
+from homeostat.train.package import write_package
+
+ROWS = [{"x": n / 7, "city": None if n % 3 else "Ulm"} for n in range(6)]
+TABLE = Table.of_rows(BINARY.columns, [(row["x"], row["city"]) for row in ROWS])
+
+
+class Rule:
+    def predict_proba(self, frame):
+        if (frame["x"] > 100).any():
+            raise ZeroDivisionError("too great")
+        p = np.clip(frame["x"].to_numpy() / 3 + (frame["city"] == "Ulm").to_numpy() / 2, 0, 1)
+        return np.column_stack([1 - p, p])
+
+    def predict(self, frame):
+        return np.where(self.predict_proba(frame)[:, 1] > 0.5, "yes", "no")
+
+
+class Dies(Rule):
+    """Ends its process when it is asked about a city of that name."""
+
+    def predict_proba(self, frame):
+        if (frame["city"] == "Die").any():
+            os._exit(9)
+        return super().predict_proba(frame)
+
+
+class Hangs(Rule):
+    def predict_proba(self, frame):
+        if (frame["city"] == "Hang").any():
+            time.sleep(600)
+        return super().predict_proba(frame)
+
+
+class Leaks(Rule):
+    def __init__(self):
+        self.kept = []
+
+    def predict_proba(self, frame):
+        self.kept.append(np.ones(30_000_000))  # 240 MB
+        return super().predict_proba(frame)
+
+
+def package(folder, model):
+    write_package(model, folder, signature=BINARY, example=pl.DataFrame(ROWS))
+    return folder
+
+
+def about(city, x=1.0):
+    return Table.of_rows(BINARY.columns, [(x, city)])
+
+
+def run(folder, model, work, **settings):
+    """Run the coroutine function on a host of the model, and see that no process is left."""
+    told = []
+
+    async def whole():
+        host = Host(
+            package(folder / "package", model),
+            signature=None,
+            settings=HostSettings(**settings),
+            on_unhealthy=told.append,
+        )
+        await host.start()
+        try:
+            return await work(host)
+        finally:
+            await host.close()
+
+    before = set(psutil.Process().children())
+    found = asyncio.run(whole())
+    assert not [child for child in set(psutil.Process().children()) - before if child.status() != psutil.STATUS_ZOMBIE]
+    return found, told
+
+
+async def until_up(host, table=TABLE):
+    """Ask until the process answers again."""
+    for _ in range(600):
+        try:
+            return await host.evaluate(table)
+        except VersionDown:
+            await asyncio.sleep(0.05)
+    raise TimeoutError
+
+
+def test_it_answers_as_the_package_does(tmp_path):
+    async def work(host):
+        assert host.signature == BINARY
+        return await host.evaluate(TABLE)
+
+    found, told = run(tmp_path, Rule(), work)
+    assert found.labels.tolist() == ["yes" if (n % 3 == 0 and n) or n / 7 / 3 > 0.5 else "no" for n in range(6)]
+    assert found.scores.shape == (6, 2)
+    assert not told
+
+
+def test_what_the_models_code_raises_is_told_and_the_process_lives(tmp_path):
+    async def work(host):
+        pid = host.pid
+        with pytest.raises(ModelError, match="ZeroDivisionError: too great"):
+            await host.evaluate(about(None, x=101.0))
+        await host.evaluate(TABLE)
+        assert host.pid == pid
+
+    run(tmp_path, Rule(), work)
+
+
+def test_a_process_that_dies_is_started_again(tmp_path):
+    async def work(host):
+        with pytest.raises(VersionDown, match="exit code 9"):
+            await host.evaluate(about("Die"))
+        return await until_up(host)
+
+    found, told = run(tmp_path, Dies(), work)
+    assert len(found) == 6
+    assert not told
+
+
+def test_one_that_dies_again_and_again_is_given_up_and_told_once(tmp_path):
+    async def work(host):
+        for _ in range(FENCED_AFTER):
+            with pytest.raises(VersionDown):
+                await host.evaluate(about("Die"))
+            for _ in range(200):
+                if host._writer is not None or host._fenced is not None:
+                    break
+                await asyncio.sleep(0.05)
+        with pytest.raises(VersionDown, match="started no more"):
+            await host.evaluate(TABLE)
+
+    _, told = run(tmp_path, Dies(), work)
+    assert len(told) == 1
+    assert f"{FENCED_AFTER} times in a row" in told[0]
+
+
+def test_one_that_hangs_is_killed_and_what_waits_is_answered_by_the_next(tmp_path):
+    async def work(host):
+        batcher = QueueBatcher(host, queue=10, timeout_s=1.0)
+        hanging = batcher.ask(about("Hang"))
+        with pytest.raises(VersionDown, match="no answer within 1 s"):
+            await hanging
+        await until_up(host)
+        return await batcher.ask(TABLE)
+
+    found, _ = run(tmp_path, Hangs(), work)
+    assert len(found.predictions) == 6
+
+
+def test_one_that_takes_too_much_memory_is_started_anew(tmp_path):
+    async def work(host):
+        pid = host.pid
+        for _ in range(200):
+            with contextlib.suppress(VersionDown):
+                await host.evaluate(about(None))
+            if host.pid != pid:
+                break
+            await asyncio.sleep(0.2)
+        assert host.pid != pid
+        await until_up(host)
+
+    run(tmp_path, Leaks(), work, memory_bytes=1_200_000_000)
+
+
+def test_a_package_that_does_not_load_says_so_at_the_start(tmp_path):
+    async def work():
+        host = Host(tmp_path / "nothing", signature=None, settings=HostSettings())
+        with pytest.raises(InvalidInput, match="not a model package"):
+            await host.start()
+
+    asyncio.run(work())
+
+
+def test_tables_and_answers_arrive_as_they_were_sent():
+    columns = tuple(Column(name=kind.value, kind=kind) for kind in Kind)
+    whole = Table.of_rows(
+        columns,
+        [
+            (2**60 + 1, 0.1, True, "a", datetime(2024, 1, 1, tzinfo=UTC), "é"),
+            (None, None, None, None, None, None),
+        ],
+    )
+    assert table_of(unframed(in_frame(asking(whole))[4:]), columns).rows() == whole.rows()
+    numbers = columns[:3]
+    plain = Table.of_rows(numbers, [(3, 0.5, False), (None, None, None)])
+    assert table_of(unframed(in_frame(asking(plain))[4:]), numbers).rows() == plain.rows()
+    said = Predictions(labels=np.array(["a", "b"]), scores=np.array([[0.1, 0.9], [0.5, 0.5]]), classes=("a", "b"))
+    heard = predictions_of(unframed(in_frame(saying(said))[4:]), ("a", "b"))
+    assert heard.labels.tolist() == ["a", "b"]
+    assert heard.scores.tolist() == said.scores.tolist()
