@@ -8,7 +8,7 @@ from tests.watch.cases import answers, reference, rows, truth
 from homeostat.audit.log import verify
 from homeostat.core.columns import Kind, Task
 from homeostat.core.errors import InvalidInput
-from homeostat.serve.record import features_text
+from homeostat.serve.table import Table
 from homeostat.storage.records import FileRecords
 from homeostat.storage.sql.store import open_memory_store
 from homeostat.track.predictions import Predictions
@@ -53,7 +53,7 @@ class World:
             | options
             for time, text, label, scores, happened in zip(
                 times,
-                features_text(frame),
+                Table.of_rows(REFERENCE.signature.columns, frame.rows()).texts(),
                 predictions.labels.tolist(),
                 predictions.scores.tolist(),
                 truth(frame, 50 + number),

@@ -6,9 +6,11 @@ import re
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from homeostat.core.errors import Conflict, InvalidInput
+from homeostat.core.errors import Conflict, HomeostatError, InvalidInput
+from homeostat.serve.answer import PredictionFailed
 
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 REMEMBERED = 100_000
@@ -22,6 +24,15 @@ def fresh_ids() -> Callable[[], str]:
         return f"{mine}{next(numbers):012x}"
 
     return fresh
+
+
+def checked_id(request_id: str) -> None:
+    """Raise InvalidInput where it is no id."""
+    if not _ID.fullmatch(request_id):
+        raise InvalidInput(
+            "the request id is not one",
+            hint="1 to 128 letters, digits, '.', '_', ':' or '-'; leave it out to get one",
+        )
 
 
 class RequestIds:
@@ -39,11 +50,7 @@ class RequestIds:
 
     def take(self, model: str, request_id: str, body: bytes) -> bool:
         """Note that this id asks this and return whether it is new; raise InvalidInput where it is no id, Conflict where it asked something else before."""
-        if not _ID.fullmatch(request_id):
-            raise InvalidInput(
-                "the request id is not one",
-                hint="1 to 128 letters, digits, '.', '_', ':' or '-'; leave it out to get one",
-            )
+        checked_id(request_id)
         digest = hashlib.blake2b(body, digest_size=16).digest()
         with self._guard:
             is_new = (model, request_id) not in self._bodies
@@ -61,3 +68,16 @@ class RequestIds:
         """Forget an id whose request was refused, so that it can be put right under the same id."""
         with self._guard:
             self._bodies.pop((model, request_id), None)
+
+    @contextmanager
+    def taken(self, model: str, request_id: str, body: bytes) -> Iterator[None]:
+        """Hold an id for the block; one whose request was refused is forgotten, one whose model failed is not: that is recorded."""
+        is_new = self.take(model, request_id, body)
+        try:
+            yield
+        except PredictionFailed:
+            raise
+        except HomeostatError:
+            if is_new:
+                self.release(model, request_id)
+            raise

@@ -13,9 +13,9 @@ Errors: {"error": {"code", "message", "hint", "fields"}}. A 200 means that it is
 import asyncio
 from typing import Any
 
-from homeostat.core.errors import Conflict, HomeostatError, InvalidInput, NotFound
+from homeostat.core.errors import Conflict, InvalidInput
 from homeostat.core.records import Json
-from homeostat.serve.answer import Answer, PredictionFailed, Question
+from homeostat.serve.answer import Answer, Question
 from homeostat.serve.bodies import labels_body
 from homeostat.serve.decoder import Asked
 from homeostat.serve.door import Desk, Door, Endpoint
@@ -23,6 +23,7 @@ from homeostat.serve.exchange import Request, Response
 from homeostat.serve.headers import as_json, caller_of, timeout_of, trace_of
 from homeostat.serve.labels import label_rows
 from homeostat.serve.plane import Served
+from homeostat.serve.questions import version_of
 from homeostat.serve.wire import answer_body, route_json, signature_json
 
 
@@ -34,7 +35,7 @@ async def predict(desk: Desk, request: Request) -> Response:
 
 async def predict_version(desk: Desk, request: Request) -> Response:
     """Predictions of one version, whatever the route says."""
-    served = desk.plane.served(request.params["model"], version_of(request))
+    served = desk.plane.served(request.params["model"], version_of(request.params["version"]))
     return await _predicted(desk, request, served, version=served.version)
 
 
@@ -44,15 +45,8 @@ async def _predicted(desk: Desk, request: Request, served: Served, *, version: i
     if chosen is None:
         found = await _asked(desk, request, served, asked, version=version, request_id=desk.new_id())
         return Response(body=answer_body(found))
-    is_new = desk.request_ids.take(served.model, chosen, request.body)
-    try:
+    with desk.request_ids.taken(served.model, chosen, request.body):
         found = await _asked(desk, request, served, asked, version=version, request_id=chosen)
-    except PredictionFailed:
-        raise  # recorded: the id is used
-    except HomeostatError:
-        if is_new:
-            desk.request_ids.release(served.model, chosen)
-        raise
     return Response(body=answer_body(found))
 
 
@@ -82,14 +76,6 @@ def _chosen_id(request: Request, asked: Asked) -> str | None:
     if header is not None and asked.request_id not in (None, header):
         raise InvalidInput("the header X-Request-Id and the body's request_id differ", hint="give one of them")
     return header if header is not None else asked.request_id
-
-
-def version_of(request: Request) -> int:
-    """Return the version in the path; raise NotFound where it is no number."""
-    text = request.params["version"]
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise NotFound(f"'{text[:40]}' is not a version", hint="versions are numbers: 1, 2, ...")
-    return int(text)
 
 
 async def labels(desk: Desk, request: Request) -> Response:

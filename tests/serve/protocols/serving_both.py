@@ -1,0 +1,71 @@
+"""A server of two models for the tests of protocols: one of mixed columns, one of numbers."""
+
+import json
+
+import httpx
+import numpy as np
+
+from homeostat.core.columns import Column, Kind, Signature, Task
+from homeostat.core.records import Route
+from homeostat.serve.settings import ServeSettings
+from homeostat.storage.records import FileRecords
+from homeostat.testing import serving as fakes
+from homeostat.train.package import Package
+
+NUMBERS = Signature(
+    task=Task.REGRESSION,
+    columns=tuple(Column(name=name, kind=Kind.FLOAT, nullable=name == "c") for name in "abc"),
+    target="y",
+)
+
+
+class Sum:
+    def predict(self, frame):
+        return np.nan_to_num(frame.to_numpy()).sum(axis=1)
+
+
+class City:
+    """Likely "yes" in Ulm, by x elsewhere."""
+
+    def predict_proba(self, frame):
+        p = np.clip(frame["x"].to_numpy() + (frame["city"] == "Ulm").to_numpy(), 0, 1)
+        return np.column_stack([1 - p, p])
+
+    def predict(self, frame):
+        return np.where(self.predict_proba(frame)[:, 1] > 0.5, "yes", "no")
+
+
+class Both:
+    def __init__(self, folder):
+        self.records = FileRecords(folder, writer_id="w")
+        packages = {
+            "late": Package(model=City(), signature=fakes.BINARY),
+            "sum": Package(model=Sum(), signature=NUMBERS),
+        }
+        self.engine = fakes.EngineInThread(
+            lambda model, _version: packages[model],
+            self.records,
+            fakes.FixedClock(),
+            settings=ServeSettings(max_body="1MB", max_rows=5000),
+            desk={"default_model": "late"},
+            max_rows=5000,
+        )
+        for name in packages:
+            self.engine.switch(Route(model=name, generation=1, champion=3))
+        self.url = f"http://127.0.0.1:{self.engine.port}"
+        self.client = httpx.Client(base_url=self.url, timeout=30)
+
+    def post(self, path, body, **headers):
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.client.post(path, content=content, headers={"content-type": "application/json", **given})
+
+    def get(self, path):
+        return self.client.get(path)
+
+    def recorded(self, model="late"):
+        return self.records.read("predictions", model).height
+
+    def close(self):
+        self.client.close()
+        assert self.engine.close(10)
