@@ -126,6 +126,45 @@ def test_a_database_that_is_locked_for_two_seconds_stops_no_request(site, client
     promoted_at_most_once(site)
 
 
+DIES_IN_SERVICE = """
+import os
+import sys
+import model
+
+class Dies(model.Rule):
+    def predict_proba(self, frame):
+        if any("hosts.child" in word for word in sys.orig_argv):
+            os._exit(7)
+        return super().predict_proba(frame)
+
+def train(data):
+    rule = model.train(data)
+    return Dies(rule.low, rule.high)
+"""
+
+
+def test_a_version_that_kills_its_process_is_fenced_and_taken_back_and_nobody_notices(site, client):
+    (site.root / "dying.py").write_text(DIES_IN_SERVICE)
+    worker = site.pid("app.inference")
+    asked_by_hand(site, "dying", train="dying:train")
+    wait_until(lambda: site.cycle("dying").state.is_over, "the end of the cycle")
+    dying = site.cycle("dying")
+    assert dying.state is CycleState.ROLLED_BACK, dying.outcome
+    assert "exit code 7" in dying.outcome["because"]
+    with site.house.store.read() as tx:
+        assert tx.models.get(MODEL, dying.version).health == "unhealthy"
+        assert tx.routes.get(MODEL).versions == (1,)
+        fenced = tx.audit.events(kinds=["model_version.unhealthy"])[-1]
+        back = next(event for event in tx.audit.events(kinds=["route.changed"]) if event.seq > fenced.seq)
+    print(f"out of traffic {(back.time - fenced.time).total_seconds():.2f} s after it was given up")
+    client.stop()
+    assert client.refused == []
+    assert client.lost == 0
+    assert {version for version, _ in client.predicted.values()} == {1}
+    assert site.pid("app.inference") == worker
+    nothing_is_lost(site, client)
+
+
 LOADS_ELSEWHERE = """
 import sys
 import model

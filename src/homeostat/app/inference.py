@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,6 +20,7 @@ from homeostat.app.wiring import House, open_house
 from homeostat.core.duration import size_bytes
 from homeostat.core.errors import HomeostatError
 from homeostat.core.records import ModelVersion, Route, Worker
+from homeostat.registry.health import tell_unhealthy
 from homeostat.registry.versions import package_of
 from homeostat.registry.workers import tell_unable
 
@@ -275,8 +277,22 @@ def plane_of(house: House) -> "Plane":
     from homeostat.serve.plane import Plane
 
     settings, data = house.project.serve, house.project.data
+
+    def given_up(model: str, version: int, reason: str) -> None:
+        """Tell the store, in a thread: the event loop must not wait for it."""
+        tell = partial(
+            tell_unhealthy,
+            house.store,
+            model=model,
+            version=version,
+            reason=reason,
+            worker_id=house.actor,
+            now=house.clock.now(),
+        )
+        asyncio.get_running_loop().run_in_executor(None, tell)
+
     return Plane(
-        loader(house),
+        loader(house, on_unhealthy=given_up),
         house.records,
         house.clock,
         time_column=data.time,

@@ -137,6 +137,8 @@ def _crown(
 ) -> Route:
     model, version = candidate.model, candidate.version
     before = tx.models.alias(model, CHAMPION)
+    if candidate.health != "ok":  # whoever puts it to work again gives it another chance
+        tx.models.set_health(model, version, "ok")
     tx.models.set_alias(model, CHAMPION, version)
     if tx.models.alias(model, CHALLENGER) == version:
         tx.models.set_alias(model, CHALLENGER, None)

@@ -19,6 +19,7 @@ from homeostat.core.ids import derived_id
 from homeostat.core.ports import BlobStore, CandidateProbe, Clock, Json, RecordLog, Store, TableStore, Transaction
 from homeostat.core.records import Cycle, CycleState, DatasetVersion, Run
 from homeostat.data.versions import load
+from homeostat.registry.health import why_unhealthy
 from homeostat.registry.routing import promote, send_traffic, take_back
 from homeostat.registry.versions import CHAMPION
 from homeostat.registry.workers import await_workers
@@ -177,6 +178,8 @@ class LiveStages:
                 return {"action": "roll_back", "because": f"version {version} was taken out of traffic by hand"}
             if cancelled := self._cancelled():
                 return {"action": "roll_back", "because": cancelled}
+            if (fault := why_unhealthy(self.store, model=self.request.model, version=version)) is not None:
+                return {"action": "roll_back", "because": f"{name}: {fault}"}
             begun = self._begun(route.since)
             predictions = self.records.read("predictions", self.request.model, since=begun)
             labels = self.records.read("labels", self.request.model, since=begun)

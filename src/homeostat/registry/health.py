@@ -1,0 +1,52 @@
+"""Versions whose process dies, hangs or outgrows its memory again and again: told by the worker, and taken out of traffic."""
+
+from datetime import datetime
+
+from homeostat.audit.log import record
+from homeostat.core.errors import Conflict
+from homeostat.core.ports import Store
+from homeostat.core.records import Route
+from homeostat.registry.routing import roll_back
+from homeostat.registry.versions import CHAMPION
+
+OK, UNHEALTHY = "ok", "unhealthy"
+
+
+def tell_unhealthy(store: Store, *, model: str, version: int, reason: str, worker_id: str, now: datetime) -> None:
+    """Note that a worker has given a version up. The first word counts until the version is promoted again."""
+    with store.write() as tx:
+        if tx.models.get(model, version).health == UNHEALTHY:
+            return
+        tx.models.set_health(model, version, UNHEALTHY)
+        record(
+            tx,
+            "model_version.unhealthy",
+            subject=f"model:{model}",
+            actor=worker_id,
+            time=now,
+            payload={"version": version, "because": reason},
+        )
+
+
+def why_unhealthy(store: Store, *, model: str, version: int) -> str | None:
+    """Return why a version was given up, None where it was not."""
+    with store.read() as tx:
+        if tx.models.get(model, version).health != UNHEALTHY:
+            return None
+        events = tx.audit.events(kinds=("model_version.unhealthy",), subject=f"model:{model}")
+    told = [str(event.payload["because"]) for event in events if event.payload["version"] == version]
+    return told[-1] if told else "its process was given up"
+
+
+def replace_unhealthy_champion(*, store: Store, model: str, actor: str, now: datetime) -> Route | None:
+    """Put the champion before in the place of one that was given up; None where there is nothing to do, or nobody to put there."""
+    with store.read() as tx:
+        champion = tx.models.alias(model, CHAMPION)
+    if champion is None or (reason := why_unhealthy(store, model=model, version=champion)) is None:
+        return None
+    try:
+        return roll_back(store=store, model=model, actor=actor, now=now, reason=f"version {champion}: {reason}")
+    except (
+        Conflict
+    ):  # it is the first one: half an answer is better than none, and its process may be started by a restart
+        return None

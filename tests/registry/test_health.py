@@ -1,0 +1,73 @@
+"""A version that was given up is told once, replaced where it is champion, and has another chance when it is promoted again."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from homeostat.core.records import ModelVersion
+from homeostat.registry.health import replace_unhealthy_champion, tell_unhealthy, why_unhealthy
+from homeostat.registry.routing import promote
+from homeostat.storage.sql.store import open_memory_store
+
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+@pytest.fixture
+def store():
+    store = open_memory_store()
+    with store.write() as tx:
+        for number in (1, 2):
+            tx.models.add(
+                ModelVersion(
+                    model="m", version=number, run_id=f"r{number}", created=NOW, location="x", digests={"f": "d"},
+                    signature={"task": "binary"}, lineage={},
+                )
+            )  # fmt: skip
+    return store
+
+
+def put(store, version):
+    promote(store=store, model="m", version=version, actor="ann", now=NOW, force="a test")
+
+
+def given_up(store, version, worker="w0"):
+    tell_unhealthy(store, model="m", version=version, reason="it died", worker_id=worker, now=NOW)
+
+
+def test_two_workers_tell_once_and_the_champion_before_answers(store):
+    put(store, 1)
+    put(store, 2)
+    given_up(store, 2)
+    given_up(store, 2, "w1")
+    with store.read() as tx:
+        assert [event.actor for event in tx.audit.events(kinds=["model_version.unhealthy"])] == ["w0"]
+    route = replace_unhealthy_champion(store=store, model="m", actor="homeostat", now=NOW)
+    assert route is not None
+    assert route.champion == 1
+    assert replace_unhealthy_champion(store=store, model="m", actor="homeostat", now=NOW) is None
+    with store.read() as tx:
+        (event,) = tx.audit.events(kinds=["alias.rolled_back"])
+    assert "it died" in event.payload["force"]
+
+
+def test_the_first_champion_stays_as_there_is_no_other(store):
+    put(store, 1)
+    given_up(store, 1)
+    assert replace_unhealthy_champion(store=store, model="m", actor="homeostat", now=NOW) is None
+    assert why_unhealthy(store, model="m", version=1) == "it died"
+
+
+def test_a_healthy_champion_and_no_champion_are_left_alone(store):
+    assert replace_unhealthy_champion(store=store, model="m", actor="homeostat", now=NOW) is None
+    put(store, 1)
+    assert replace_unhealthy_champion(store=store, model="m", actor="homeostat", now=NOW) is None
+
+
+def test_who_promotes_it_again_gives_it_another_chance(store):
+    put(store, 1)
+    put(store, 2)
+    given_up(store, 2)
+    put(store, 2)
+    assert why_unhealthy(store, model="m", version=2) is None
+    given_up(store, 2)
+    assert why_unhealthy(store, model="m", version=2) == "it died"
