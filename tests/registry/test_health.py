@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from homeostat.core.records import ModelVersion
-from homeostat.registry.health import replace_unhealthy_champion, tell_unhealthy, why_unhealthy
-from homeostat.registry.routing import promote
+from homeostat.core.records import ModelVersion, Segment, Split
+from homeostat.registry.health import replace_unhealthy_champion, take_unhealthy_out, tell_unhealthy, why_unhealthy
+from homeostat.registry.routing import promote, set_rules
 from homeostat.storage.sql.store import open_memory_store
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -71,3 +71,15 @@ def test_who_promotes_it_again_gives_it_another_chance(store):
     assert why_unhealthy(store, model="m", version=2) is None
     given_up(store, 2)
     assert why_unhealthy(store, model="m", version=2) == "it died"
+
+
+def test_a_version_of_a_segment_or_share_that_was_given_up_leaves_them_once(store):
+    put(store, 1)
+    rules = {"segments": [Segment(when={"key": "a"}, version=2)], "split": Split(shares={1: 50.0, 2: 50.0})}
+    set_rules(store=store, model="m", actor="ann", now=NOW, force="a test", **rules)
+    assert take_unhealthy_out(store=store, model="m", actor="homeostat", now=NOW) == []
+    given_up(store, 2)
+    assert take_unhealthy_out(store=store, model="m", actor="homeostat", now=NOW) == [2]
+    assert take_unhealthy_out(store=store, model="m", actor="homeostat", now=NOW) == []
+    with store.read() as tx:
+        assert tx.routes.get("m").versions == (1,)

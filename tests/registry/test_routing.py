@@ -4,9 +4,9 @@ import pytest
 
 from homeostat.audit.log import verify
 from homeostat.core.errors import Conflict, InvalidInput, NotAllowed, NotFound
-from homeostat.core.records import GateReport, ModelVersion
+from homeostat.core.records import GateReport, ModelVersion, Segment, Split
 from homeostat.registry.card import card
-from homeostat.registry.routing import promote, roll_back, send_traffic, take_back
+from homeostat.registry.routing import promote, roll_back, send_traffic, set_rules, take_back
 from homeostat.registry.versions import resolve
 from homeostat.storage.sql.store import open_memory_store
 
@@ -213,3 +213,54 @@ def test_a_canary_that_is_taken_back_leaves_the_champion(store):
 def events(store):
     with store.read() as tx:
         return tx.audit.events()
+
+
+NORTH = Segment(when={"key": "north"}, version=2)
+
+
+def test_rules_are_kept_as_they_were_given_and_told(store):
+    promote(store=store, version=1, **WHO)
+    given = set_rules(store=store, segments=[NORTH], split=Split(shares={1: 30.0, 2: 70.0}), because="trial", **WHO)
+    with store.read() as tx:
+        assert tx.routes.get("churn") == given
+        assert tx.routes.all() == [given]
+        told = tx.audit.events()[-1]
+    assert (told.kind, told.payload["because"]) == ("route.changed", "trial")
+    assert told.payload["split"]["shares"] == {"1": 30.0, "2": 70.0}
+    assert told.payload["segments"] == [{"when": {"key": "north"}, "version": 2}]
+    assert given.versions == (1, 2)
+
+
+def test_a_version_that_did_not_pass_gets_no_segment_and_no_share(store):
+    promote(store=store, version=1, **WHO)
+    for rules in ({"segments": [Segment(when={"key": "a"}, version=3)]}, {"split": Split(shares={1: 50.0, 3: 50.0})}):
+        with pytest.raises(NotAllowed, match="did not pass"):
+            set_rules(store=store, **rules, **WHO)
+        assert set_rules(store=store, force="a drill", **rules, **WHO).versions == (1, 3)
+        set_rules(store=store, segments=[], split="none", **WHO)
+
+
+def test_a_segment_by_a_feature_that_the_version_does_not_have_is_refused(store):
+    promote(store=store, version=1, **WHO)
+    with pytest.raises(InvalidInput, match="no feature 'regoin'"):
+        set_rules(store=store, segments=[Segment(when={"regoin": "north"}, version=2)], **WHO)
+
+
+def test_rules_need_a_champion(store):
+    with pytest.raises(Conflict, match="no champion"):
+        set_rules(store=store, segments=[NORTH], **WHO)
+
+
+def test_a_promotion_ends_a_split_and_leaves_segments_of_others(store):
+    promote(store=store, version=1, **WHO)
+    set_rules(store=store, segments=[NORTH], split=Split(shares={1: 50.0, 2: 50.0}), **WHO)
+    again = promote(store=store, version=1, **WHO)
+    assert (again.segments, again.split) == ((NORTH,), None)
+    assert promote(store=store, version=2, **WHO).segments == ()
+
+
+def test_what_is_taken_back_leaves_its_segments_and_shares(store):
+    promote(store=store, version=1, **WHO)
+    set_rules(store=store, segments=[NORTH], split=Split(shares={1: 50.0, 2: 50.0}), **WHO)
+    left = take_back(store=store, version=2, reason="it crashes", key="k", **WHO)
+    assert (left.champion, left.versions, left.split) == (1, (1,), None)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from homeostat.core.errors import Conflict, InvalidRows, NotFound, Unreachable
-from homeostat.core.records import Route
+from homeostat.core.records import Route, Segment, Split
 from homeostat.serve.answer import PredictionFailed
 from homeostat.storage.records import FileRecords
 from homeostat.testing import serving as fakes
@@ -302,3 +302,22 @@ def test_what_was_evaluated_is_counted(plane_of):
     assert 'homeostat_evaluations_total{model="m",route="canary",status="error",version="2"} 1.0' in text
     assert 'homeostat_rows_total{model="m",route="champion",version="1"} 3.0' in text
     assert 'homeostat_evaluation_seconds_count{model="m",route="champion",version="1"} 1.0' in text
+
+
+def test_a_segment_answers_for_rows_that_agree_and_the_champion_for_requests_that_mix(plane_of):
+    route = replace(CHAMPION, segments=(Segment(when={"city": "Ulm"}, version=2),))
+    plane = plane_of({1: fakes.Says(0.75), 2: fakes.Says(0.25)}, route)
+    ulm, other = fakes.ROW, {**fakes.ROW, "city": None}
+    assert [plane.answer("m", rows, request_id="r").version for rows in ([ulm], [ulm, ulm], [ulm, other], [other])] == [
+        2,
+        2,
+        1,
+        1,
+    ]
+
+
+def test_a_split_is_sticky_by_key(plane_of, records):
+    route = replace(CHAMPION, split=Split(shares={1: 0.0, 2: 100.0}))
+    plane = plane_of({1: fakes.Says(0.75), 2: fakes.Says(0.25)}, route)
+    assert {plane.answer("m", [fakes.ROW], request_id=str(n), key="anna").version for n in range(5)} == {2}
+    assert set(recorded(records, "version", "route")) == {(2, "canary")}

@@ -12,7 +12,7 @@ from homeostat.app.durable import DurableCycles, Unfinished
 from homeostat.app.wiring import House
 from homeostat.core.ports import CandidateProbe, Durable
 from homeostat.core.records import Cycle, CycleState
-from homeostat.registry.health import replace_unhealthy_champion
+from homeostat.registry.health import replace_unhealthy_champion, take_unhealthy_out
 from homeostat.registry.versions import CHAMPION
 from homeostat.retrain.cycle import CycleRequest, run_cycle
 from homeostat.retrain.requests import request_of
@@ -115,6 +115,7 @@ class Loop:
         """Watch what is new, and decide."""
         house = self._house
         replace_unhealthy_champion(store=house.store, model=house.project.model, actor="homeostat", now=now)
+        take_unhealthy_out(store=house.store, model=house.project.model, actor="homeostat", now=now)
         loop_now = self.loop_now(now)
         if loop_now is not None:
             self._watch(loop_now, written_at=now)

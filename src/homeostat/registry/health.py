@@ -6,7 +6,7 @@ from homeostat.audit.log import record
 from homeostat.core.errors import Conflict
 from homeostat.core.ports import Store
 from homeostat.core.records import Route
-from homeostat.registry.routing import roll_back
+from homeostat.registry.routing import roll_back, take_back
 from homeostat.registry.versions import CHAMPION
 
 OK, UNHEALTHY = "ok", "unhealthy"
@@ -50,3 +50,22 @@ def replace_unhealthy_champion(*, store: Store, model: str, actor: str, now: dat
         Conflict
     ):  # it is the first one: half an answer is better than none, and its process may be started by a restart
         return None
+
+
+def take_unhealthy_out(*, store: Store, model: str, actor: str, now: datetime) -> list[int]:
+    """Take the versions that were given up out of segments and shares, and return them; the champion answers what was theirs.
+
+    A canary or shadow is its cycle's to take back.
+    """
+    with store.read() as tx:
+        route = tx.routes.get(model)
+    if route is None:
+        return []
+    ruled = {segment.version for segment in route.segments} | set(route.split.shares if route.split else ())
+    out = []
+    for version in sorted(ruled - {route.champion}):
+        if (reason := why_unhealthy(store, model=model, version=version)) is not None:
+            key = f"{model}:{route.generation}:{version}:unhealthy"
+            take_back(store=store, model=model, version=version, actor=actor, now=now, reason=reason, key=key)
+            out.append(version)
+    return out

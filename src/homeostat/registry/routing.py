@@ -1,12 +1,14 @@
 """Moving versions in and out of traffic. Alias, route and audit event change in one transaction, so they never disagree."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Literal
 
 from homeostat.audit.log import record
-from homeostat.core.errors import Conflict, InvalidInput, NotAllowed
+from homeostat.core.errors import Conflict, InvalidInput, NotAllowed, near
 from homeostat.core.ports import Store, Transaction
-from homeostat.core.records import ModelVersion, Route
+from homeostat.core.records import ModelVersion, Route, Segment, Split
 from homeostat.registry.versions import CHALLENGER, CHAMPION
 
 PREVIOUS = "previous"
@@ -104,6 +106,51 @@ def send_traffic(
         return stored
 
 
+def set_rules(
+    *,
+    store: Store,
+    model: str,
+    actor: str,
+    now: datetime,
+    segments: Sequence[Segment] | None = None,
+    split: Split | Literal["none"] | None = None,
+    because: str = "",
+    force: str | None = None,
+    key: str | None = None,
+) -> Route:
+    """Set the segments, the split, or both (None: as they are; no segments, "none": take them away), and return the route.
+
+    A segment stays when another champion is promoted; a split ends then. Conflict without a champion, who answers what no rule covers.
+    """
+    with store.write() as tx:
+        if key is not None and tx.audit.by_key(key) is not None:
+            return _route(tx, model)
+        before = _route(tx, model)
+        if before.champion is None:
+            raise Conflict(f"model '{model}' has no champion yet", hint="`homeostat models promote` makes one")
+        rules = replace(
+            before,
+            segments=before.segments if segments is None else tuple(segments),
+            split=before.split if split is None else None if split == "none" else split,
+            since=now,
+        )
+        for version in set(rules.versions) - set(before.versions):
+            _refuse_unproven(tx, tx.models.get(model, version), force=force)
+        for segment in rules.segments:
+            _refuse_unknown_columns(segment, tx.models.get(model, segment.version))
+        stored = tx.routes.put(rules)
+        record(
+            tx,
+            "route.changed",
+            subject=f"model:{model}",
+            actor=actor,
+            time=now,
+            payload={**_told(stored), "because": because, "force": force},
+            key=key,
+        )
+        return stored
+
+
 def take_back(*, store: Store, model: str, version: int, actor: str, now: datetime, reason: str, key: str) -> Route:
     """Take a version out of all traffic, once per `key`. Where it is the champion, the one before it is again, or none where it was the first."""
     with store.write() as tx:
@@ -119,7 +166,9 @@ def take_back(*, store: Store, model: str, version: int, actor: str, now: dateti
             champion = previous if previous != version else None
             tx.models.set_alias(model, CHAMPION, champion)
             kind, told = "alias.rolled_back", {"alias": CHAMPION, "from": version, "to": champion, "force": reason}
-        stored = tx.routes.put(Route(model=model, generation=0, champion=champion, since=now))
+        left = _route(tx, model).without(version)
+        left = left if champion is None else _crowned(left, champion)
+        stored = tx.routes.put(replace(left, champion=champion, since=now))
         record(tx, kind, subject=f"model:{model}", actor=actor, time=now, payload={**_told(stored), **told}, key=key)
         tx.models.set_alias(model, PREVIOUS, _previous(tx, model, champion))
         return stored
@@ -142,7 +191,8 @@ def _crown(
     tx.models.set_alias(model, CHAMPION, version)
     if tx.models.alias(model, CHALLENGER) == version:
         tx.models.set_alias(model, CHALLENGER, None)
-    route = tx.routes.put(Route(model=model, generation=0, champion=version, since=now))
+    kept = _crowned(_route(tx, model), version)
+    route = tx.routes.put(replace(kept, shadow=None, canary=None, canary_percent=0.0, split=None, since=now))
     record(
         tx,
         kind,
@@ -154,6 +204,11 @@ def _crown(
     )
     tx.models.set_alias(model, PREVIOUS, _previous(tx, model, version))
     return route
+
+
+def _crowned(route: Route, champion: int) -> Route:
+    """Return the route with a new champion: it needs no other place to be in. Segments of other versions stay."""
+    return replace(route.without(champion), champion=champion)
 
 
 def _previous(tx: Transaction, model: str, champion: int | None) -> int | None:
@@ -211,6 +266,16 @@ def _refuse_unservable(version: ModelVersion) -> None:
         )
 
 
+def _refuse_unknown_columns(segment: Segment, version: ModelVersion) -> None:
+    known = [column["name"] for column in version.signature.get("columns", [])]
+    for name in segment.when:
+        if name != "key" and name not in known:
+            raise InvalidInput(
+                f"{version.model} version {version.version} has no feature '{name}' to route by",
+                hint=near(name, known) or "`homeostat models show` lists its features",
+            )
+
+
 def _route(tx: Transaction, model: str) -> Route:
     return tx.routes.get(model) or Route(model=model, generation=0, champion=tx.models.alias(model, CHAMPION))
 
@@ -222,4 +287,16 @@ def _told(route: Route) -> dict[str, object]:
         "canary": route.canary,
         "canary_percent": route.canary_percent,
         "generation": route.generation,
+        **rules_json(route),
     }
+
+
+def rules_json(route: Route) -> dict[str, object]:
+    """Return the segments and the split of a route as JSON-ready values; nothing of what it does not have."""
+    told: dict[str, object] = {}
+    if route.segments:
+        told["segments"] = [{"when": dict(each.when), "version": each.version} for each in route.segments]
+    if route.split is not None:
+        shares = {str(version): share for version, share in route.split.shares.items()}
+        told["split"] = {"shares": shares, "policy": route.split.policy}
+    return told

@@ -220,7 +220,8 @@ class Plane:
         if asked.version is None:
             champion = serving.champion
             key = asked.key if asked.key is not None else _common(asked.keys)
-            choice = choose(serving.route, request_id=asked.request_id, key=key)
+            features = _in_common(asked.table, serving.route) if serving.route.segments else None
+            choice = choose(serving.route, request_id=asked.request_id, key=key, features=features)
             answering, role, shadows = serving.loaded[choice.answering], choice.role, choice.shadows
         else:
             champion = answering = self._pinned(serving, asked.version)
@@ -445,6 +446,17 @@ def _fitted(table: Table, loaded: _Loaded) -> Table:
         return table.fitted(loaded.signature.columns)
     except KeyError as error:
         raise ModelError("InvalidRows", f"the request has no column {error}, which this version wants") from error
+
+
+def _in_common(table: Table, route: Route) -> dict[str, Any]:
+    """Return the values that all rows have in the columns by which the route knows its segments."""
+    names = {name for segment in route.segments for name in segment.when}
+    found: dict[str, Any] = {}
+    rows = table.rows()
+    for at, column in enumerate(table.columns):
+        if column.name in names and all(row[at] == rows[0][at] for row in rows):
+            found[column.name] = rows[0][at]
+    return found
 
 
 def _common(keys: Sequence[str | None]) -> str | None:

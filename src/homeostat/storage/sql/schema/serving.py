@@ -15,6 +15,8 @@ routes = Table(
     Column("canary", Integer),
     Column("canary_percent", Float, nullable=False),
     Column("since", UtcTime),
+    Column("segments", JsonText),
+    Column("split", JsonText),
 )
 
 workers = Table(
