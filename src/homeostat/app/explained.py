@@ -61,6 +61,7 @@ WHY: dict[str, str] = {
     "serve.host": "0.0.0.0 lets other machines in",
     "serve.port": "predictions and labels",
     "serve.control_port": "status, cycles, metrics of the loop",
+    "serve.grpc_port": "the Open Inference Protocol over gRPC (extra grpc): 8702; null: off",
     "serve.workers": "inference processes",
     "serve.key": "the column that makes a canary sticky: a customer, a device",
     "serve.max_body": "of one request",

@@ -7,7 +7,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -261,7 +261,13 @@ def main() -> None:
             default_model=place.project.model,
         )
 
-    engine = Engine(host=settings.host, port=settings.port, make=make, drain_s=settings.drain.total_seconds())
+    engine = Engine(
+        host=settings.host,
+        port=settings.port,
+        make=make,
+        drain_s=settings.drain.total_seconds(),
+        beside=None if settings.grpc_port is None else speak_grpc,
+    )
     engine.run()
     stop.set()
     for thread in threads:
@@ -270,6 +276,16 @@ def main() -> None:
         follower.leave()
     house.records.close()
     os._exit(0)  # threads of a model's library may hang: no exit waits for them
+
+
+async def speak_grpc(desk: "Desk") -> "Callable[[], Awaitable[None]]":
+    """Answer over gRPC too, and return what ends that."""
+    from homeostat.serve.rpc.service import serve
+
+    settings = desk.settings
+    assert settings.grpc_port is not None
+    _, stop = await serve(desk, host=settings.host, port=settings.grpc_port, drain_s=settings.drain.total_seconds())
+    return stop
 
 
 def plane_of(house: House) -> "Plane":

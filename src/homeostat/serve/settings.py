@@ -15,11 +15,13 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     of a disk's sync; `fast`: the last second may be lost. `queue`: requests that may wait for a model; more are refused with 429.
     `timeout`: the longest that one batch may take a model; after that its process is killed. `trial_timeout`: the same for a canary, whose
     requests the champion answers then. `memory`: above that, the process of a model is started anew (None: no limit).
+    `grpc_port`: where the Open Inference Protocol is spoken over gRPC too (extra `grpc`; None: nowhere).
     """
 
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8700
     control_port: Annotated[int, Meta(ge=0, le=65535)] = 8701
+    grpc_port: Annotated[int, Meta(ge=1, le=65535)] | None = None
     workers: Annotated[int, Meta(ge=1, le=256)] = 1
     key: str | None = None
     max_body: str = "16MB"

@@ -63,6 +63,13 @@ def datatype_of(column: Column) -> str:
     return _OF_KIND[column.kind]
 
 
+def label_type(signature: Signature) -> str:
+    """Return the datatype of the output `predict`."""
+    if not signature.classes:
+        return "FP64"
+    return {bool: "BOOL", int: "INT64", float: "FP64"}.get(type(signature.classes[0]), "BYTES")
+
+
 def rows_of(decoder: Decoder, tensors: Sequence[Tensor]) -> Rows:
     """Return the rows that tensors are: one for each column, or one of all columns where all are numbers.
 

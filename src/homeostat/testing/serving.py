@@ -251,7 +251,8 @@ class EngineInThread(PlaneInThread):
             self.loop = asyncio.get_running_loop()
             self.plane = Plane(in_threads(load), record, clock, **options)
             given = {"new_id": lambda: uuid4().hex, **(desk or {})}
-            return Desk(plane=self.plane, record=record, settings=self.settings, clock=clock, **given)
+            self.desk = Desk(plane=self.plane, record=record, settings=self.settings, clock=clock, **given)
+            return self.desk
 
         def ready(port: int) -> None:
             self.port = port

@@ -13,7 +13,7 @@ from homeostat.serve.exchange import Request, Response
 from homeostat.serve.headers import as_json
 from homeostat.serve.plane import Served
 from homeostat.serve.questions import answered, said_id, version_of
-from homeostat.serve.tensors import Tensor, datatype_of, outputs_of, packed, rows_of
+from homeostat.serve.tensors import Tensor, datatype_of, label_type, outputs_of, packed, rows_of
 
 _HEADER_LENGTH = "inference-header-content-length"
 
@@ -60,7 +60,7 @@ async def model(desk: Desk, request: Request) -> Response:
     """What a model takes and answers."""
     served = _served(desk, request)
     signature = served.signature
-    outputs: list[Json] = [{"name": "predict", "datatype": _label_type(served), "shape": [-1]}]
+    outputs: list[Json] = [{"name": "predict", "datatype": label_type(signature), "shape": [-1]}]
     if signature.classes:
         outputs.append({"name": "probabilities", "datatype": "FP64", "shape": [-1, len(signature.classes)]})
     return as_json(
@@ -93,13 +93,6 @@ async def infer(desk: Desk, request: Request) -> Response:
 def _served(desk: Desk, request: Request) -> Served:
     version = request.params.get("version")
     return desk.plane.served(request.params["model"], None if version is None else version_of(version))
-
-
-def _label_type(served: Served) -> str:
-    classes = served.signature.classes
-    if not classes:
-        return "FP64"
-    return {bool: "BOOL", int: "INT64", float: "FP64"}.get(type(classes[0]), "BYTES")
 
 
 def _asked(request: Request) -> Inference:
