@@ -176,7 +176,9 @@ def test_whatever_bytes_come_it_is_the_senders_mistake_or_an_answer(rpc, raw, sh
     request = messages()["ModelInferRequest"](model_name="late", raw_input_contents=raw)
     request.inputs.add(name="x", datatype="FP64", shape=shape)
     request.inputs.add(name="city", datatype="BYTES", shape=[1])
+    code = None
     try:
         rpc.call("ModelInfer", request)
     except grpc.RpcError as error:
-        assert error.code() is grpc.StatusCode.INVALID_ARGUMENT, error.details()
+        code = error.code()
+    assert code in (None, grpc.StatusCode.INVALID_ARGUMENT)

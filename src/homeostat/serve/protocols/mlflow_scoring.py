@@ -18,6 +18,7 @@ from homeostat.serve.exchange import Request, Response
 from homeostat.serve.headers import as_json
 from homeostat.serve.plane import Served
 from homeostat.serve.questions import answered, served_by_default
+from homeostat.serve.schemas import invocations_schemas
 
 _FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 _CODES = {
@@ -181,6 +182,10 @@ def errors(error: HomeostatError) -> Json:
     return {"error_code": _CODES.get(error.http_status, "INTERNAL_ERROR"), "message": told}
 
 
+def _invoking(desk: Desk, model: str) -> Json:
+    return invocations_schemas(desk.plane.signature(model))
+
+
 PROTOCOL = Door(
     name="mlflow_scoring",
     endpoints=(
@@ -190,6 +195,7 @@ PROTOCOL = Door(
             path="/models/{model}/invocations",
             handler=invoke,
             summary="MLflow: predict by name",
+            schema=_invoking,
             errors=errors,
         ),
         Endpoint(method="GET", path="/ping", handler=ping, summary="MLflow: whether there is something to serve"),

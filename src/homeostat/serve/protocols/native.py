@@ -24,6 +24,7 @@ from homeostat.serve.headers import as_json, caller_of, timeout_of, trace_of
 from homeostat.serve.labels import label_rows
 from homeostat.serve.plane import Served
 from homeostat.serve.questions import version_of
+from homeostat.serve.schemas import labels_schemas, predict_schemas
 from homeostat.serve.wire import answer_body, route_json, signature_json
 
 
@@ -137,17 +138,38 @@ async def metrics(desk: Desk, request: Request) -> Response:
     return Response(body=desk.plane.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
+def _predicting(desk: Desk, model: str) -> Json:
+    return predict_schemas(desk.plane.signature(model))
+
+
+def _labelling(desk: Desk, model: str) -> Json:
+    return labels_schemas(desk.plane.signature(model))
+
+
 PROTOCOL = Door(
     name="native",
     endpoints=(
-        Endpoint(method="POST", path="/models/{model}/predict", handler=predict, summary="Predict"),
+        Endpoint(
+            method="POST",
+            path="/models/{model}/predict",
+            handler=predict,
+            summary="Predict",
+            schema=_predicting,
+        ),
         Endpoint(
             method="POST",
             path="/models/{model}/versions/{version}/predict",
             handler=predict_version,
             summary="Predict with one version",
+            schema=_predicting,
         ),
-        Endpoint(method="POST", path="/models/{model}/labels", handler=labels, summary="Tell what turned out true"),
+        Endpoint(
+            method="POST",
+            path="/models/{model}/labels",
+            handler=labels,
+            summary="Tell what turned out true",
+            schema=_labelling,
+        ),
         Endpoint(method="GET", path="/models/{model}", handler=model, summary="A model's route and signature"),
         Endpoint(method="GET", path="/models", handler=models, summary="The models served here"),
         Endpoint(method="GET", path="/health/live", handler=live, summary="Whether the process lives"),

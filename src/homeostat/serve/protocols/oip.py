@@ -13,6 +13,7 @@ from homeostat.serve.exchange import Request, Response
 from homeostat.serve.headers import as_json
 from homeostat.serve.plane import Served
 from homeostat.serve.questions import answered, said_id, version_of
+from homeostat.serve.schemas import infer_schemas
 from homeostat.serve.tensors import Tensor, datatype_of, label_type, outputs_of, packed, rows_of
 
 _HEADER_LENGTH = "inference-header-content-length"
@@ -167,8 +168,13 @@ def errors(error: HomeostatError) -> Json:
     return {"error": error.message + (f" ({error.hint})" if error.hint else "")}
 
 
+def _inferring(desk: Desk, model: str) -> Json:
+    return infer_schemas(desk.plane.signature(model))
+
+
 def _endpoint(method: str, path: str, handler: Any, summary: str) -> Endpoint:
-    return Endpoint(method=method, path=path, handler=handler, summary=summary, errors=errors)
+    schema = _inferring if method == "POST" else None
+    return Endpoint(method=method, path=path, handler=handler, summary=summary, errors=errors, schema=schema)
 
 
 PROTOCOL = Door(

@@ -1,0 +1,120 @@
+"""The document says what is served, its examples are answered, and nothing that is made from it breaks the server."""
+
+import json
+
+import hypothesis
+import jsonschema
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from tests.serve.protocols.serving_both import Both
+
+from homeostat.core.records import Route
+from homeostat.serve.protocols import doors
+
+SEED = 20240601
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory):
+    server = Both(tmp_path_factory.mktemp("described"))
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def document(one):
+    return one.get("/openapi.json").json()
+
+
+def posts(document):
+    for path, operations in document["paths"].items():
+        if "post" in operations and "requestBody" in operations["post"]:
+            yield path, operations["post"]
+
+
+def test_it_has_every_endpoint_and_those_of_models_once_for_each(document):
+    for door in doors():
+        for endpoint in door.endpoints:
+            is_of_models = endpoint.schema is not None
+            paths = [endpoint.path.replace("{model}", name) for name in ("late", "sum")]
+            for path in paths if is_of_models else [endpoint.path]:
+                assert endpoint.method.lower() in document["paths"][path]
+
+
+def test_the_columns_are_those_of_the_signature(document):
+    body = document["paths"]["/models/late/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    row = body["properties"]["rows"]["items"]
+    assert row["required"] == ["x", "city"]
+    assert row["properties"] == {"x": {"type": "number"}, "city": {"type": ["string", "null"]}}
+
+
+def test_every_example_is_answered_as_the_document_says(one, document):
+    tried = 0
+    for path, operation in posts(document):
+        schema = operation["requestBody"]["content"]["application/json"]["schema"]
+        for example in schema["examples"]:
+            if path.endswith("/labels"):
+                example["labels"][0]["request_id"] = "mine"
+            jsonschema.validate(example, schema)
+            answer = one.post(path.replace("{version}", "3"), example)
+            assert answer.status_code == 200, (path, answer.text)
+            said = operation["responses"]["200"]["content"]["application/json"]["schema"]
+            jsonschema.validate(answer.json(), said)
+            tried += 1
+    assert tried == 2 * 6
+
+
+def test_a_model_that_nobody_answers_for_is_left_out(tmp_path):
+    server = Both(tmp_path)
+    server.engine.switch(Route(model="new", generation=1))
+    document = server.get("/openapi.json").json()
+    assert not [path for path in document["paths"] if path.startswith("/models/new/")]
+    server.close()
+
+
+def test_what_schemathesis_makes_of_the_document_is_no_error_of_ours(one, document):
+    explore(one, document, examples=2)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_much_of_what_schemathesis_makes_of_the_document_is_no_error_of_ours(one, document):
+    explore(one, document, examples=100)
+
+
+def explore(one, document, *, examples):
+    """Send what fits the document and what does not, so many of each for each operation."""
+    schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not installed")
+    import requests
+    from hypothesis.errors import Unsatisfiable
+
+    statuses = set()
+
+    def check(case):
+        options = case.as_transport_kwargs(base_url=one.url)
+        options.pop("cookies", None)
+        request = requests.Request(**options).prepare()
+        body = request.body or b""
+        body = body.encode() if isinstance(body, str) else body
+        headers = {k: v for k, v in request.headers.items() if k.lower() == "content-type"}
+        answer = one.client.request(request.method, request.path_url, content=body, headers=headers)
+        statuses.add(answer.status_code)
+        assert answer.status_code < 500, (request.method, request.path_url, body[:500], answer.text)
+        if answer.status_code >= 400:
+            told = json.loads(answer.content)
+            assert told.get("error") or told.get("message"), answer.text
+
+    for found in schemathesis.openapi.from_dict(document).get_all_operations():
+        for mode in schemathesis.GenerationMode:
+            run = settings(
+                max_examples=examples,
+                database=None,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+                phases=[Phase.generate],
+            )
+            try:
+                hypothesis.seed(SEED)(run(given(found.ok().as_strategy(generation_mode=mode))(check)))()
+            except Unsatisfiable:  # nothing that it takes could be wrong
+                assert mode is schemathesis.GenerationMode.NEGATIVE
+    assert {200, 422} <= statuses
