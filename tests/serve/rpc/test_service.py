@@ -1,6 +1,10 @@
 """The Open Inference Protocol over gRPC: what is refused with which code, and Triton's own client as judge of what is answered."""
 
+import socket
+from dataclasses import replace
+
 import grpc
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,6 +13,8 @@ from tests.serve.protocols.serving_both import Both
 from tritonclient import grpc as triton
 from tritonclient.utils import InferenceServerException
 
+from homeostat.app.inference import speak_grpc
+from homeostat.core.errors import Unreachable
 from homeostat.serve.rpc.messages import SERVICE, messages
 from homeostat.serve.rpc.service import serve
 
@@ -148,6 +154,30 @@ def test_what_is_wrong_is_refused_by_name_and_not_recorded(rpc, case):
     assert named in told
     if case != "output":  # found out when the answer is there, which is recorded
         assert rpc.both.recorded() == before
+
+
+def test_the_inference_process_speaks_it_where_the_settings_say_and_ends_it(rpc):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    engine = rpc.both.engine
+    desk = replace(engine.desk, settings=msgspec.structs.replace(engine.desk.settings, grpc_port=port))
+    stop = engine.run(speak_grpc(desk))
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        ask = channel.unary_unary(f"/{SERVICE}/ServerReady")
+        assert messages()["ServerReadyResponse"].FromString(ask(b"", timeout=30)).ready
+        engine.run(stop())
+        with pytest.raises(grpc.RpcError):
+            ask(b"", timeout=30)
+
+
+def test_a_port_that_is_taken_is_named(rpc):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(Unreachable, match=str(port)):
+            rpc.both.engine.run(serve(rpc.both.engine.desk, host="127.0.0.1", port=port))
 
 
 def test_a_body_that_is_too_long_is_not_taken(rpc):
