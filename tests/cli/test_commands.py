@@ -35,7 +35,7 @@ def test_the_commands_are_all_there():
         "data commit", "data list", "data show", "data diff", "data contract",
         "data quarantine list", "data quarantine show", "data quarantine release", "data quarantine discard",
         "runs list", "runs show", "runs reproduce", "gate list", "gate show",
-        "models list", "models show", "models card", "models promote", "models rollback",
+        "models list", "models show", "models card", "models promote", "models rollback", "models route", "models split",
         "cycles list", "cycles show", "cycles approve", "cycles refuse", "cycles cancel",
         "watch show", "audit list", "audit verify",
     }  # fmt: skip
@@ -273,6 +273,14 @@ def test_promotion_and_rollback_move_the_champion(trained):
         assert tx.models.alias("shop", "champion") == 1
         assert tx.routes.get("shop").champion == 1
     assert trained("models", "promote", "9").status == 3
+    ruled = trained.ok("models", "route", "--segment", "channel=web@2", "--segment", "key=acme@2")
+    assert "key=acme: version 2\nall else: version 1, the champion" in ruled.out
+    assert trained.ok("--json", "models", "split", "1=30", "2=70").json["split"]["shares"] == {"1": 30.0, "2": 70.0}
+    assert trained("models", "split", "1=30", "2=60").status == 2
+    assert trained("models", "split", "1=30", "7=70").status == 3
+    assert trained("models", "route", "--segment", "pirce=3@2").status == 2
+    assert trained.ok("models", "split").out.endswith("all else: version 1, the champion\n")
+    assert trained.ok("models", "route").out == "everything: version 1, the champion\n"
     assert trained("models", "show", "shp@champion").status == 3
     assert trained.ok("--json", "models", "show").json["version"] == 1
 

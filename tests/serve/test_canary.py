@@ -109,13 +109,55 @@ def test_latency_is_compared_with_the_champion_s_on_the_same_requests(stats, act
     assert judge(stats, FIRST, ROLLOUT).action == action
 
 
-def test_disagreement_counts_only_where_a_limit_is_set():
-    stats = seen(pairs=100, disagreement=0.9)
-    assert judge(stats, FIRST, ROLLOUT).action == "advance"
-    limited = Rollout(canary=[FIRST], max_disagreement=0.5)
-    assert judge(stats, FIRST, limited).action == "roll_back"
-    assert judge(seen(pairs=100, disagreement=0.4), FIRST, limited).action == "advance"
-    assert judge(seen(pairs=3, disagreement=0.9), FIRST, limited).action == "advance"
+def test_distances_of_answers_count_only_where_a_limit_is_set_and_they_are_credibly_above_it():
+    def apart(by, n=1000, variance=0.01):
+        return seen(
+            paired_requests=n, disagreement=by, disagreement_variance=variance, shift=-by, shift_variance=variance
+        )
+
+    assert judge(apart(0.9), FIRST, ROLLOUT).action == "advance"
+    for limit in ("max_disagreement", "max_shift"):
+        limited = Rollout(canary=[FIRST], **{limit: 0.5})
+        assert judge(apart(0.9), FIRST, limited).action == "roll_back"
+        assert judge(apart(0.4), FIRST, limited).action == "advance"
+        assert judge(apart(0.9, n=3), FIRST, limited).action == "advance"
+        assert judge(apart(0.9, variance=100.0), FIRST, limited).action == "advance"
+
+
+def _ever_rolled_back(draw, rollout, seed, *, rollouts=400, looks=range(100, 1001, 20)):
+    """Return the share of rollouts that are ever taken back for the distance of their answers, looked at again and again."""
+    rng, ended = np.random.default_rng(seed), 0
+    for _ in range(rollouts):
+        signed = draw(rng, max(looks))
+        for n in looks:
+            one, far = signed[:n], np.abs(signed[:n])
+            stats = seen(
+                requests=n,
+                paired_requests=n,
+                disagreement=far.mean(),
+                disagreement_variance=far.var(ddof=1),
+                shift=one.mean(),
+                shift_variance=one.var(ddof=1),
+            )
+            if judge(stats, FIRST, rollout).action == "roll_back":
+                ended += 1
+                break
+    return ended / rollouts
+
+
+LIMITED = Rollout(canary=[FIRST], alpha=0.05, max_disagreement=0.5, max_shift=0.2)
+
+
+def test_answers_exactly_as_far_as_is_allowed_are_rarely_ever_taken_back_however_often_one_looks():
+    def at_both_limits(rng, n):
+        # |x| of mean 0.5 and x of mean 0.2: with the chance 0.7 above zero
+        return np.where(rng.random(n) < 0.7, 1.0, -1.0) * rng.exponential(0.5, n)
+
+    assert _ever_rolled_back(at_both_limits, LIMITED, 1) <= LIMITED.alpha
+
+
+def test_answers_that_are_twice_as_far_as_is_allowed_are_taken_back():
+    assert _ever_rolled_back(lambda rng, n: rng.normal(0.4, 0.5, n), LIMITED, 2, rollouts=100) > 0.95
 
 
 def test_a_credibly_worse_loss_rolls_back():

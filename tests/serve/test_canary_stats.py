@@ -220,7 +220,7 @@ def test_losses_of_several_classes(records):
 
 
 def test_rows_of_one_request_count_as_one_observation():
-    from homeostat.serve.canary_stats import clustered_variance
+    from homeostat.serve.distances import clustered_variance
 
     rng = np.random.default_rng(0)
     means = []

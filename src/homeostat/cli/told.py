@@ -8,6 +8,7 @@ from homeostat.core.records import Cycle, Event, ModelVersion, Run, WindowVerdic
 
 if TYPE_CHECKING:
     from homeostat.app.promoting import Moved
+    from homeostat.app.route_rules import Ruled
     from homeostat.app.wiring import House
 
 SHAPES = {"new": "○", "unknown": "?", "ok": "✓", "warn": "!", "alarm": "✗"}
@@ -126,3 +127,18 @@ def windows_text(found: Sequence[WindowVerdict]) -> str:
         ]
         parts.append(table(["column", "method", "effect", "alarms at", "p (adjusted)", "rows", "state"], lines))
     return "\n".join(parts)
+
+
+def rules_text(ruled: "Ruled") -> str:
+    """Return who answers what, in the order in which the rules are asked."""
+    route = ruled.route
+    parts = [
+        f"{', '.join(f'{name}={value}' for name, value in segment.when.items())}: version {segment.version}"
+        for segment in route.segments
+    ]
+    if route.split is not None:
+        parts += [f"{share:g} % of the keys: version {version}" for version, share in route.split.shares.items()]
+    else:
+        parts.append(f"{'all else' if parts else 'everything'}: version {route.champion}, the champion")
+    switched = f"{len(ruled.workers)} worker{'s have' if len(ruled.workers) > 1 else ' has'} switched"
+    return "\n".join([*parts, *([switched] if ruled.workers else [])])

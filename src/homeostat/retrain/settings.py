@@ -48,6 +48,7 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     max_error_rate: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.01
     max_latency_ratio: Annotated[float, Meta(gt=0.0)] = 3.0
     max_disagreement: Annotated[float, Meta(ge=0.0)] | None = None
+    max_shift: Annotated[float, Meta(ge=0.0)] | None = None
     alpha: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.01
     patience: Duration = msgspec.field(default_factory=lambda: Duration(days=1))
     on_timeout: Literal["promote", "roll_back"] = "roll_back"

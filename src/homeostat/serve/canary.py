@@ -1,7 +1,7 @@
 """Whether a version under trial goes on to more traffic, waits, or goes back. Pure; may be asked after every request.
 
-Peeking makes ordinary tests fire sooner or later on equal models. Both tests here hold at all times at once: under equality (and below
-the allowed error rate) the chance of ever rolling back on them is at most `alpha`, half of it spent on each.
+Peeking makes ordinary tests fire sooner or later on equal models. The tests here hold at all times at once: under equality (and below the
+allowed error rate and distance of answers) the chance of ever rolling back on them is at most `alpha`, an equal part spent on each.
 
 Not to be credibly worse is not yet to be good: a version whose labels are waited for advances when they make it probable that its loss
 is at most `margin` above the champion's, as at the gate. Between the two, more labels are waited for.
@@ -48,6 +48,8 @@ class Rollout(Protocol):
     @property
     def max_disagreement(self) -> float | None: ...
     @property
+    def max_shift(self) -> float | None: ...
+    @property
     def alpha(self) -> float: ...
     @property
     def patience(self) -> timedelta: ...
@@ -61,7 +63,8 @@ class StepStats:
 
     `least_latency_*`: what the quantile of the version's own latencies credibly reaches; None while there are too few to say.
 
-    `disagreement`: mean absolute difference of the answers over pairs of rows, in standard deviations of the champion's.
+    `disagreement`: mean absolute difference of the answers over pairs of rows, in standard deviations of the champion's; `shift`: the mean
+    difference, signed. Their `_variance` is like `loss_variance`, over `paired_requests`; None below two.
     `loss_mean`: of candidate's minus champion's loss over `labelled` pairs. Rows of one request resemble each other, so the unit of
     evidence is the request: `loss_variance` is the variance of the mean, robust to such clusters, times `labelled_requests` (None: as many
     as `labelled`, every request of one row; then it is the plain variance with n - 1). `champion_loss`: its mean over the same rows.
@@ -78,7 +81,11 @@ class StepStats:
     champion_latency_p50_ms: float | None = None
     champion_latency_p95_ms: float | None = None
     pairs: int = 0
+    paired_requests: int = 0
     disagreement: float | None = None
+    disagreement_variance: float | None = None
+    shift: float | None = None
+    shift_variance: float | None = None
     labelled: int = 0
     labelled_requests: int | None = None
     loss_mean: float | None = None
@@ -101,9 +108,7 @@ def judge(stats: StepStats, step: Step, rollout: Rollout, *, is_last: bool | Non
 
     `is_last`: whether this step is the one that waits for labels; None: it is when it equals the last of `rollout.canary`.
     """
-    fault = (
-        _errors(stats, rollout) or _latency(stats, rollout) or _disagreement(stats, rollout) or _losses(stats, rollout)
-    )
+    fault = _errors(stats, rollout) or _latency(stats, rollout) or _answers(stats, rollout) or _losses(stats, rollout)
     if fault:
         return Advice(action="roll_back", because=fault)
     if is_last is None:
@@ -161,7 +166,7 @@ def _errors(stats: StepStats, rollout: Rollout) -> str | None:
     # Requests that break the champion too are not the candidate's fault.
     champion = stats.champion_errors / stats.champion_requests if stats.champion_requests else 0.0
     allowed = max(rollout.max_error_rate, champion)
-    if log_evidence_above(stats.errors, stats.requests, allowed) < math.log(2.0 / rollout.alpha):
+    if log_evidence_above(stats.errors, stats.requests, allowed) < -math.log(_alpha(rollout)):
         return None
     return f"{stats.errors} of {stats.requests} requests failed, credibly above the allowed {allowed:.2%}"
 
@@ -183,18 +188,36 @@ def _latency(stats: StepStats, rollout: Rollout) -> str | None:
     return None
 
 
-def _disagreement(stats: StepStats, rollout: Rollout) -> str | None:
-    limit = rollout.max_disagreement
-    if limit is None or stats.disagreement is None or stats.pairs < LEAST_PAIRS or stats.disagreement <= limit:
+def _answers(stats: StepStats, rollout: Rollout) -> str | None:
+    """Return how the answers are credibly further from the champion's on the same rows than is allowed."""
+    n = stats.paired_requests
+    if n < LEAST_PAIRS:
         return None
-    return f"its answers differ from the champion's by {stats.disagreement:.3g} standard deviations on average, limit {limit:g}"
+    for told, found, variance, limit in (
+        ("differ from the champion's", stats.disagreement, stats.disagreement_variance, rollout.max_disagreement),
+        ("lie apart from the champion's", stats.shift, stats.shift_variance, rollout.max_shift),
+    ):
+        if limit is None or found is None or variance is None:
+            continue
+        least = abs(found) - sequence_radius(n, variance, alpha=_alpha(rollout))
+        if least > limit:
+            return (
+                f"its answers {told} by {found:.3g} standard deviations on average "
+                f"(at least {least:.3g} credible), limit {limit:g}, over {n} requests"
+            )
+    return None
+
+
+def _alpha(rollout: Rollout) -> float:
+    """Return what each test may spend of alpha: errors and losses always, answers where they have a limit."""
+    return rollout.alpha / (2 + (rollout.max_disagreement is not None) + (rollout.max_shift is not None))
 
 
 def _losses(stats: StepStats, rollout: Rollout) -> str | None:
     units = _units(stats)
     if stats.loss_mean is None or stats.loss_variance is None or units < LEAST_PAIRS:
         return None
-    radius = sequence_radius(units, stats.loss_variance, alpha=rollout.alpha / 2.0)
+    radius = sequence_radius(units, stats.loss_variance, alpha=_alpha(rollout))
     if stats.loss_mean - radius <= 0.0:
         return None
     return (

@@ -13,6 +13,7 @@ import polars as pl
 
 from homeostat.core.columns import Task
 from homeostat.serve.canary import StepStats, log_evidence_above
+from homeostat.serve.distances import clustered_variance, distances_of, scores_of
 from homeostat.track.losses import loss_per_row
 from homeostat.track.metrics import primary
 from homeostat.track.predictions import Predictions
@@ -45,6 +46,7 @@ def step_stats(
     )
     timed = pairs.unique("request_id", keep="first", maintain_order=True)
     losses = _losses(pairs, labels, task, classes)
+    distances = distances_of(pairs, task)
     worse = losses.own - losses.champions
     return StepStats(
         elapsed=now - since,
@@ -58,7 +60,11 @@ def step_stats(
         champion_latency_p50_ms=_quantile(timed["latency_ms_champion"], 0.5),
         champion_latency_p95_ms=_quantile(timed["latency_ms_champion"], 0.95),
         pairs=pairs.height,
-        disagreement=_disagreement(pairs, task),
+        paired_requests=distances.requests,
+        disagreement=distances.disagreement,
+        disagreement_variance=distances.disagreement_variance,
+        shift=distances.shift,
+        shift_variance=distances.shift_variance,
         labelled=len(worse),
         labelled_requests=len(np.unique(losses.requests)),
         loss_mean=float(worse.mean()) if len(worse) else None,
@@ -82,23 +88,6 @@ def least_quantile(values: pl.Series, share: float, *, alpha: float = _LATENCY_A
     return None if above > n else float(values.sort(descending=True)[above - 1])
 
 
-def clustered_variance(values: npt.NDArray[np.float64], clusters: npt.NDArray[Any]) -> float | None:
-    """Return the variance of the mean of `values`, robust to likeness within clusters, times the number of clusters; None below two.
-
-    The sandwich estimator of K.-Y. Liang and S. L. Zeger (1986), "Longitudinal data analysis using generalized linear models",
-    Biometrika 73, for a mean: residuals are summed per cluster before they are squared. With clusters of one it is the plain variance.
-
-    >>> clustered_variance(np.array([1.0, 2.0, 3.0]), np.array([0, 1, 2]))
-    1.0
-    """
-    _, of = np.unique(clusters, return_inverse=True)
-    n, count = len(values), int(of.max()) + 1 if len(values) else 0
-    if count < 2:
-        return None
-    sums = np.bincount(of, weights=values - values.mean(), minlength=count)
-    return float((sums**2).sum() * count**2 / (n**2 * (count - 1)))
-
-
 def _of(predictions: pl.DataFrame, version: int) -> pl.DataFrame:
     """Return a version's rows, each once: where it failed to answer and was evaluated again, the answer that it failed."""
     rows = predictions.filter(pl.col("version") == version)
@@ -112,39 +101,6 @@ def _failed(rows: pl.DataFrame) -> int:
 def _quantile(values: pl.Series, share: float) -> float | None:
     found = values.quantile(share, "linear")
     return None if found is None else float(found)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Both:
-    own: npt.NDArray[Any]
-    champions: npt.NDArray[Any]
-
-
-def _scores(pairs: pl.DataFrame) -> _Both | None:
-    """Return the scores of both, shape (n_pairs, n_classes); None where a row has none or the versions do not have the same classes."""
-    if pairs.is_empty() or pairs["scores"].null_count() or pairs["scores_champion"].null_count():
-        return None
-    lengths = {*pairs["scores"].list.len(), *pairs["scores_champion"].list.len()}
-    if len(lengths) != 1:
-        return None
-    return _Both(np.asarray(pairs["scores"].to_list()), np.asarray(pairs["scores_champion"].to_list()))
-
-
-def _disagreement(pairs: pl.DataFrame, task: Task) -> float | None:
-    if pairs.is_empty():
-        return None
-    both = _scores(pairs)
-    if task is Task.REGRESSION:
-        both = _Both(
-            *(pairs[name].cast(pl.Float64).to_numpy()[:, None] for name in ("prediction", "prediction_champion"))
-        )
-    if both is None:
-        return int((pairs["prediction"] != pairs["prediction_champion"]).sum()) / pairs.height
-    difference = float(np.abs(both.own - both.champions).mean(axis=0).sum())
-    spread = float(both.champions.std(axis=0).sum())
-    if spread == 0.0:
-        return 0.0 if difference == 0.0 else float("inf")
-    return difference / spread
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,7 +121,7 @@ def _losses(pairs: pl.DataFrame, labels: pl.DataFrame, task: Task, classes: Sequ
     if known.is_empty():
         return _Losses(np.empty(0), np.empty(0), np.empty(0, dtype=object))
     y = np.asarray([value for value, is_known in zip(values, usable, strict=True) if is_known])
-    both = None if task is Task.REGRESSION else _scores(known)
+    both = None if task is Task.REGRESSION else scores_of(known)
     if both is not None and both.own.shape[1] != len(classes):
         both = None
     metric = primary(task) if both is not None or task is Task.REGRESSION else "accuracy"

@@ -5,6 +5,7 @@ import msgspec
 from homeostat.core.columns import Signature
 from homeostat.core.errors import HomeostatError, InvalidRows
 from homeostat.core.records import Json, Route
+from homeostat.registry.routing import rules_json
 from homeostat.serve.answer import Answer
 
 _encode = msgspec.json.Encoder().encode
@@ -45,6 +46,7 @@ def route_json(route: Route) -> Json:
         "shadow": route.shadow,
         "canary": route.canary,
         "canary_percent": route.canary_percent,
+        **rules_json(route),
         "since": route.since,
     }
 

@@ -141,3 +141,46 @@ def adopt(
     elif not wait:
         next_step(f"homeostat cycles show {cycle.cycle_id[:12]}")
     return 0 if not wait or cycle.state is CycleState.PROMOTED else 1
+
+
+_Because = Annotated[str, typer.Option(help="Why; the audit log keeps it.")]
+_Force = Annotated[str | None, typer.Option(help="A reason to go past the gate; the audit log keeps it.")]
+
+
+@COMMAND.command()
+def route(
+    *,
+    segment: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE[,...]@VERSION", help="As in region=north@3, key=acme@2; may be repeated."),
+    ] = None,
+    because: _Because = "set by hand",
+    force: _Force = None,
+) -> None:
+    """Set which segments of requests a version of their own answers, the first that fits; without --segment: none."""
+    from homeostat.app.route_rules import as_json, set_segments
+    from homeostat.cli.house import here
+    from homeostat.cli.output import busy, show
+    from homeostat.cli.told import rules_text
+
+    with busy("switching"):
+        ruled = set_segments(here(), segment or [], because=because, force=force)
+    show(as_json(ruled), rules_text(ruled))
+
+
+@COMMAND.command()
+def split(
+    shares: Annotated[list[str] | None, typer.Argument(metavar="VERSION=PERCENT...", help="As in 1=30 2=70.")] = None,
+    *,
+    because: _Because = "set by hand",
+    force: _Force = None,
+) -> None:
+    """Share the keys among versions in fixed parts, each key always with the same version; without shares: end the split."""
+    from homeostat.app.route_rules import as_json, set_split
+    from homeostat.cli.house import here
+    from homeostat.cli.output import busy, show
+    from homeostat.cli.told import rules_text
+
+    with busy("switching"):
+        ruled = set_split(here(), shares or [], because=because, force=force)
+    show(as_json(ruled), rules_text(ruled))

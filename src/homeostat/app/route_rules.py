@@ -1,0 +1,111 @@
+"""Segments and splits set by hand: done when every live worker has switched."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from homeostat.app.wiring import House
+from homeostat.core.errors import InvalidInput
+from homeostat.core.records import Route, Segment, Split
+from homeostat.registry.routing import rules_json, set_rules
+from homeostat.registry.workers import await_workers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruled:
+    """The route as it is now, and the workers that have switched (none: no server is up)."""
+
+    route: Route
+    workers: list[str]
+
+
+def set_segments(house: House, texts: Sequence[str], *, because: str, force: str | None) -> Ruled:
+    """Let each segment (`region=north,grade=2@3`: values, then the version) answer what fits it, in this order; none: the route has none."""
+    return _set(house, segments=[segment_of(text) for text in texts], because=because, force=force)
+
+
+def set_split(house: House, texts: Sequence[str], *, because: str, force: str | None) -> Ruled:
+    """Share the keys among versions (`2=30`: version and per cent); none: end the split."""
+    split: Split | Literal["none"] = split_of(texts) if texts else "none"
+    return _set(house, split=split, because=because, force=force)
+
+
+def segment_of(text: str) -> Segment:
+    """Return the segment that a text means; a value that reads as a JSON number, true, false or null is that, anything else a text.
+
+    >>> segment_of("region=north,grade=2@3")
+    Segment(when={'region': 'north', 'grade': 2}, version=3)
+    """
+    values, _, version = text.rpartition("@")
+    pairs = [pair.partition("=") for pair in values.split(",")]
+    if not version.isdecimal() or not all(name and equals for name, equals, _ in pairs):
+        raise InvalidInput(
+            f"'{text}' is not a segment", hint="as in --segment region=north@3: the rows' values, then the version"
+        )
+    return Segment(when={name: _value(value) for name, _, value in pairs}, version=int(version))
+
+
+def split_of(texts: Sequence[str]) -> Split:
+    """Return the split that texts mean.
+
+    >>> split_of(["1=30", "2=70"]).shares
+    {1: 30.0, 2: 70.0}
+    """
+    try:
+        shares = {int(version): float(share) for version, _, share in (text.partition("=") for text in texts)}
+        if len(shares) < len(texts):
+            raise InvalidInput("a version is named twice in the split", hint="as in 1=30 2=70")
+        return Split(shares=shares)
+    except ValueError as error:
+        raise InvalidInput(
+            f"'{' '.join(texts)}' is not a split: {error}", hint="as in 1=30 2=70: versions and percentages"
+        ) from error
+
+
+def as_json(ruled: Ruled) -> dict[str, object]:
+    """Return what was set as JSON-ready values."""
+    route = ruled.route
+    return {
+        "model": route.model,
+        "generation": route.generation,
+        "champion": route.champion,
+        "segments": [],
+        "split": None,
+        **rules_json(route),
+        "workers": ruled.workers,
+    }
+
+
+def _value(text: str) -> str | int | float | bool | None:
+    try:
+        found: object = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text
+    return found if found is None or isinstance(found, int | float | bool | str) else text
+
+
+def _set(
+    house: House,
+    *,
+    because: str,
+    force: str | None,
+    segments: Sequence[Segment] | None = None,
+    split: Split | Literal["none"] | None = None,
+) -> Ruled:
+    route = set_rules(
+        store=house.store,
+        model=house.project.model,
+        actor=house.actor,
+        now=house.clock.now(),
+        segments=segments,
+        split=split,
+        because=because,
+        force=force,
+    )
+    workers = await_workers(
+        house.store, clock=house.clock, model=route.model, generation=route.generation, pause=time.sleep
+    )
+    return Ruled(route=route, workers=workers)
