@@ -19,6 +19,7 @@ from homeostat.core.records import (
     Event,
     Experiment,
     GateReport,
+    Incident,
     InputDataset,
     LoggedModel,
     LoggedModelMetric,
@@ -267,6 +268,20 @@ class WatchStore(Protocol):
     def set_state(self, name: str, value: Json) -> None: ...
 
 
+class IncidentStore(Protocol):
+    def put(self, incident: Incident) -> None:
+        """Insert or replace by `incident_id`."""
+
+    def get(self, incident_id: str) -> Incident:
+        """Return the incident of that id, or of those first digits; raise NotFound."""
+
+    def newest(self, model: str, kind: str) -> Incident | None:
+        """Return the one that opened last, open or over."""
+
+    def recent(self, model: str, *, limit: int = 50) -> list[Incident]:
+        """Return incidents, newest first."""
+
+
 class CycleStore(Protocol):
     def put(self, cycle: Cycle) -> None:
         """Insert or replace by `cycle_id`."""
@@ -380,6 +395,8 @@ class Transaction(Protocol):
     def routes(self) -> RouteStore: ...
     @property
     def watch(self) -> WatchStore: ...
+    @property
+    def incidents(self) -> IncidentStore: ...
     @property
     def cycles(self) -> CycleStore: ...
     @property

@@ -350,6 +350,27 @@ class WindowVerdict:
     body: Json
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """Windows that alarmed for one kind of cause, as one story. `resolved` is None while it is open.
+
+    `severity`: the worst so far, 1 where an alarm threshold is just reached; `told_severity`: when people last heard of it.
+    """
+
+    incident_id: str
+    model: str
+    kind: str
+    version: int
+    opened: datetime
+    updated: datetime
+    windows: int
+    severity: float
+    told_severity: float
+    because: str
+    columns: tuple[str, ...] = ()
+    resolved: datetime | None = None
+
+
 class CycleState(StrEnum):
     RUNNING = "running"
     PROMOTED = "promoted"

@@ -9,6 +9,7 @@ from homeostat.storage.sql.cycles import SqlCycles
 from homeostat.storage.sql.datasets import SqlDatasets
 from homeostat.storage.sql.experiments import SqlExperiments
 from homeostat.storage.sql.garbage import SqlGarbage
+from homeostat.storage.sql.incidents import SqlIncidents
 from homeostat.storage.sql.logged_models import SqlLoggedModels
 from homeostat.storage.sql.models import SqlModels
 from homeostat.storage.sql.prepared import raw
@@ -56,6 +57,10 @@ class SqlTransaction:
     @cached_property
     def watch(self) -> SqlWatch:
         return SqlWatch(self._connection)
+
+    @cached_property
+    def incidents(self) -> SqlIncidents:
+        return SqlIncidents(self._connection)
 
     @cached_property
     def cycles(self) -> SqlCycles:
