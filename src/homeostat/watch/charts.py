@@ -18,8 +18,6 @@ from homeostat.watch.control.seasonal import seasonal
 PHASE_ONE = 20  # windows that limits are learned from
 LEAST_SHARES = 8  # windows, below which shares have no limits
 
-Timed = tuple[datetime, float]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
@@ -29,24 +27,33 @@ class Reading:
     information: tuple[str, ...] = ()
 
 
-def read_charts(history: Sequence[Timed], moment: datetime, value: float) -> Reading:
+def read_charts(
+    history: Sequence[float],
+    value: float,
+    *,
+    starts: Sequence[datetime] | None = None,
+    start: datetime | None = None,
+) -> Reading:
     """Return what the charts say against a rise: of single values, moving averages, sums, and the Western Electric rules.
 
-    `history`: the earlier values, oldest first. Nothing is said before 8 of the first 20 were in control. A value that is ordinary for its
-    hour of the week is no signal by itself.
+    `history`: the earlier values, oldest first. Nothing is said before 8 of the first 20 were in control. With the `starts` of the earlier
+    windows and the `start` of this one, a value that is ordinary for its hour of the week is no signal by itself.
     """
-    frozen = freeze([known for _, known in history[:PHASE_ONE]])
+    frozen = freeze(history[:PHASE_ONE])
     if frozen is None:
         return Reading()
-    scores = [frozen.score(known) for _, known in history[PHASE_ONE:]] + [frozen.score(value)]
+    scores = [frozen.score(known) for known in history[PHASE_ONE:]] + [frozen.score(value)]
     first = f"the first {frozen.count} windows in control"
     signals: list[str] = []
-    in_season = seasonal(history, moment, value)
-    is_ordinary_now = in_season is not None and not in_season.signal
+    is_ordinary_now = False
+    if starts is not None and start is not None:
+        in_season = seasonal(list(zip(starts, history, strict=True)), start, value)
+        is_ordinary_now = in_season is not None and not in_season.signal
     if scores[-1] > 3.0 and not is_ordinary_now:
         signals.append(f"is worse than {first} let expect (individuals chart)")
     if frozen.scale:
-        if ewma(scores, center=0.0, scale=1.0)[-1].value > ewma(scores, center=0.0, scale=1.0)[-1].upper:
+        average = ewma(scores, center=0.0, scale=1.0)[-1]
+        if average.value > average.upper:
             signals.append(f"has been getting worse since {first} (moving average chart)")
         sums = cusum(scores, center=0.0, scale=1.0)[-1]
         if sums.above > sums.limit:

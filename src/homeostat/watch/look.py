@@ -17,11 +17,14 @@ from homeostat.core.ports import Json, RecordLog, Store, Transaction
 from homeostat.core.records import WindowVerdict
 from homeostat.serve.record import features_frame
 from homeostat.track.predictions import Predictions
+from homeostat.watch.acknowledging import acknowledged_since
+from homeostat.watch.detection import Heard, listen
+from homeostat.watch.following import follow_incidents
 from homeostat.watch.join import ANSWERING, JoinReport, as_truth, join
 from homeostat.watch.observe import observe
 from homeostat.watch.reference import Reference
 from homeostat.watch.settings import WatchSettings
-from homeostat.watch.verdict import Verdict
+from homeostat.watch.verdict import Past, Verdict, with_detections
 from homeostat.watch.windows import Window, windows, windows_by_count
 
 DEFAULT_WINDOW = timedelta(days=1)
@@ -87,6 +90,7 @@ def look(
     found = _find(records, model, reference, settings=settings, since=since, now=now)
     with store.read() as tx:
         known: dict[Span, WindowVerdict] = {(v.window_start, v.window_end): v for v in tx.watch.verdicts(model)}
+        acknowledged = acknowledged_since(tx, model)
     if labels_come is None:
         labels_come = _labels_come(found, known, now=now, label_delay=label_delay)
     written: list[WindowVerdict] = []
@@ -97,14 +101,29 @@ def look(
         rows, errors = _within(found.rows, window), _within(found.failed, window).height
         if previous is not None and not _has_more(rows, previous, settings):
             continue
-        history = _history(known.values(), before=window.start, version=reference.version)
-        verdict = _judge(rows, errors, reference=reference, settings=settings, labels_come=labels_come, history=history)
+        earlier = _earlier(known.values(), before=window.start, version=reference.version, since=acknowledged)
+        history, past = _past(earlier, window)
+        verdict, heard = _judge(
+            rows,
+            errors,
+            reference=reference,
+            settings=settings,
+            labels_come=labels_come,
+            history=history,
+            past=past,
+            state=None if _was_mature(previous) else _kept_state(store, model),
+        )
+        if _was_mature(previous):
+            heard = None
         stored = _as_record(
             model, window, verdict, previous=previous, rows=rows, version=reference.version, now=written_at or now
         )
         with store.write() as tx:
             if not _write(tx, stored, verdict, previous=previous, actor=actor):
                 continue
+            if heard is not None:
+                tx.watch.set_state(_detectors(model), heard.state)
+            follow_incidents(tx, stored, importance=reference.importance, settings=settings.alerts, actor=actor)
         written.append(stored)
         known[window.start, window.end] = stored
     return written
@@ -188,14 +207,45 @@ def _has_more(rows: pl.DataFrame, previous: WindowVerdict, settings: WatchSettin
     return (is_mature and not verdict_of(previous).is_mature) or new >= MORE * rows.height
 
 
-def _history(known: Iterable[WindowVerdict], *, before: datetime, version: int) -> list[float]:
-    """Return the effects of the mature windows of the version that ended by then, oldest first."""
-    earlier = sorted(
-        (one for one in known if one.window_end <= before and one.body["version"] == version),
-        key=lambda one: one.window_start,
-    )
-    decays = [one.body["verdict"].get("decay") or {} for one in earlier]
-    return [decay["effect"] for decay in decays if decay.get("effect") is not None]
+def _earlier(
+    known: Iterable[WindowVerdict], *, before: datetime, version: int, since: datetime | None
+) -> list[WindowVerdict]:
+    """Return the windows of the version that ended by then, oldest first; those before a change that a person acknowledged are left out."""
+    found = [
+        one
+        for one in known
+        if one.window_end <= before and one.body["version"] == version and (since is None or one.window_start >= since)
+    ]
+    return sorted(found, key=lambda one: one.window_start)
+
+
+def _past(earlier: Iterable[WindowVerdict], window: Window) -> tuple[list[float], Past]:
+    """Return the effects of mature windows, and what else charts want to know."""
+    history: list[float] = []
+    starts: list[datetime] = []
+    shares: list[tuple[int, int]] = []
+    for one in earlier:
+        verdict = one.body["verdict"]
+        if (effect := (verdict.get("decay") or {}).get("effect")) is not None:
+            history.append(effect)
+            starts.append(one.window_start)
+        if quality := verdict.get("quality"):
+            shares.append((quality["invalid_rows"], quality["rows"]))
+    return history, Past(start=window.start, starts=starts, shares=shares)
+
+
+def _was_mature(previous: WindowVerdict | None) -> bool:
+    """Whether the window was mature before: then the detectors have heard it."""
+    return previous is not None and verdict_of(previous).is_mature
+
+
+def _detectors(model: str) -> str:
+    return f"detectors:{model}"
+
+
+def _kept_state(store: Store, model: str) -> Json | None:
+    with store.read() as tx:
+        return tx.watch.get_state(_detectors(model))
 
 
 def _judge(
@@ -206,21 +256,38 @@ def _judge(
     settings: WatchSettings,
     labels_come: bool,
     history: list[float],
-) -> Verdict:
+    past: Past,
+    state: Json | None,
+) -> tuple[Verdict, Heard | None]:
+    """Return the verdict, and what the detectors made of the labelled rows where they are enough."""
     predictions, odd = _answers(rows, reference)
     labelled = rows["label"].is_not_null().to_numpy()
-    return observe(
+    y = np.asarray(rows["label"].to_list()) if labelled.any() else None
+    verdict = observe(
         features_frame(rows, reference.signature),
         reference=reference,
         predictions=predictions,
-        y=np.asarray(rows["label"].to_list()) if labelled.any() else None,
+        y=y,
         labelled=labelled,
         settings=settings,
         errors=errors,
         labels_come=labels_come,
         history=history,
+        past=past,
         notes=odd,
     )
+    if y is None or not verdict.is_mature or not settings.detectors:
+        return verdict, None
+    heard = listen(
+        state,
+        version=reference.version,
+        names=settings.detectors,
+        y=y[labelled],
+        predictions=predictions.take(labelled),
+        metric=reference.metric,
+        task=reference.task,
+    )
+    return with_detections(verdict, heard.detections), heard
 
 
 def _answers(rows: pl.DataFrame, reference: Reference) -> tuple[Predictions, list[str]]:

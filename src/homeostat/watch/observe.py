@@ -16,7 +16,7 @@ from homeostat.watch.performance import compare, measure_performance
 from homeostat.watch.quality import check_quality
 from homeostat.watch.reference import Reference, answer_columns
 from homeostat.watch.settings import DriftSettings, WatchSettings
-from homeostat.watch.verdict import Drift, Verdict, drift_of, judge
+from homeostat.watch.verdict import Drift, Past, Verdict, drift_of, judge
 
 Array = npt.NDArray[Any]
 
@@ -32,12 +32,13 @@ def observe(
     errors: int = 0,
     labels_come: bool = True,
     history: Sequence[float] = (),
+    past: Past = Past(),  # noqa: B008 - frozen
     notes: Sequence[str] = (),
 ) -> Verdict:
     """Return the verdict on the rows of one window, in order of time.
 
     `predictions` and `y` are of shape (n_rows,); `labelled` says where `y` is known (None: everywhere), `y` None: nowhere. `errors`: how many
-    rows besides these got an error. `labels_come` False: no label can be expected, drift may alarm. `history`: see `judge`. Rows with an
+    rows besides these got an error. `labels_come` False: no label can be expected, drift may alarm. `history`, `past`: see `judge`. Rows with an
     answer that is not finite count as errors, and not for performance. 6,500 rows of 15 columns take about 20 ms.
     """
     _same_length(features, predictions, y, labelled)
@@ -76,6 +77,7 @@ def observe(
         settings=settings,
         labels_come=labels_come,
         history=history,
+        past=past,
         notes=[*notes, *_surprises(features, reference)],
     )
 

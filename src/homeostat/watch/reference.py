@@ -13,6 +13,7 @@ from homeostat.core.errors import InvalidInput
 from homeostat.core.ports import Json, Transaction
 from homeostat.data.profile import Profile, profile
 from homeostat.track.predictions import Predictions
+from homeostat.watch.importance import importance
 from homeostat.watch.performance import ReferencePerformance, chosen_metric, reference_performance
 
 Array = npt.NDArray[Any]
@@ -21,7 +22,8 @@ Array = npt.NDArray[Any]
 class Reference(msgspec.Struct, frozen=True, kw_only=True):
     """The held-out rows of a version as profiles: of its `features`, and of its `answers`; and how well it did there.
 
-    `performance` is None where nothing could be measured (no rows, a metric that is not defined on them).
+    `performance` is None where nothing could be measured (no rows, a metric that is not defined on them). `importance`: how much its answers
+    follow each column, see `watch.importance`.
     """
 
     version: int
@@ -32,6 +34,7 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
     answers: Profile
     classes: list[Any] = []
     performance: ReferencePerformance | None = None
+    importance: dict[str, float] = {}
 
     @property
     def signature(self) -> Signature:
@@ -100,7 +103,16 @@ def build_reference(
         ),
         classes=[as_plain(label) for label in predictions.classes],
         performance=reference_performance(y, predictions, metric=name),
+        importance=importance(test_frame, kinds, _followed(answers)),
     )
+
+
+def _followed(answers: Mapping[str, tuple[pl.Series, Kind]]) -> npt.NDArray[np.float64]:
+    """Return the answers as numbers: scores, or what was predicted; classes without scores by their place."""
+    if "score" in answers:
+        return answers["score"][0].to_numpy().astype(np.float64)
+    said, kind = answers["prediction"]
+    return (said if kind is Kind.FLOAT else said.rank("dense")).to_numpy().astype(np.float64)
 
 
 def answer_columns(predictions: Predictions, task: Task) -> dict[str, tuple[pl.Series, Kind]]:

@@ -1,6 +1,6 @@
 """What homeostat.yaml says about watching."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -20,10 +20,23 @@ class DriftSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     min_rows: Annotated[int, Meta(ge=2)] = 100
 
 
+class AlertSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who hears of incidents.
+
+    `channels`: names of environment variables, each holding an address in apprise's form (addresses are secrets, and stay out of the file).
+    `cooldown`: within it an incident that begins again goes on, and nobody is told twice. `least`: incidents below that severity are kept, and not told.
+    """
+
+    channels: list[Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$")]] = []
+    cooldown: Duration = msgspec.field(default_factory=lambda: Duration(days=1))
+    least: Literal["low", "medium", "high"] = "low"
+
+
 class WatchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`window`: length in time, or `window_rows` in rows (one of them; time needs a time column or arrival times).
 
     `maturity`: the share of a window's rows whose label must be known before its performance counts.
+    `detectors`: what listens to the errors of labelled rows, one by one (watch/detectors); a rise warns.
     `decay`: how much worse than the reference, in units of the metric, is decay; None: two standard errors AND 5 % of the reference.
     """
 
@@ -34,4 +47,6 @@ class WatchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     maturity: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.9
     min_labels: Annotated[int, Meta(ge=10)] = 100
     max_invalid_share: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.05
+    detectors: list[str] = ["adwin"]
     drift: DriftSettings = msgspec.field(default_factory=DriftSettings)
+    alerts: AlertSettings = msgspec.field(default_factory=AlertSettings)

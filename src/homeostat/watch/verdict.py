@@ -5,13 +5,14 @@ alarms do not predict loss. It alarms alone only where no labels can come and no
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Literal
 
 import msgspec
 
 from homeostat.watch.adjust import benjamini_hochberg
-from homeostat.watch.control.ewma import ewma
-from homeostat.watch.control.individuals import individuals, robust_scale
+from homeostat.watch.charts import Reading, read_charts, read_shares
+from homeostat.watch.detection import Detection
 from homeostat.watch.method import Measured, Method
 from homeostat.watch.performance import Decay, Performance
 from homeostat.watch.quality import Quality
@@ -20,8 +21,16 @@ from homeostat.watch.settings import DriftSettings, WatchSettings
 State = Literal["ok", "warn", "alarm", "unknown"]
 CauseKind = Literal["performance", "drift", "quality", "predictions"]
 
-LEAST_HISTORY = 8
-BASELINE = 20
+
+class Past(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of earlier windows of the same version beside their effects.
+
+    `starts`: of the windows that `history` has the effects of; `shares`: how many of how many rows were bad; `start`: of the window that is judged.
+    """
+
+    start: datetime | None = None
+    starts: list[datetime] = []
+    shares: list[tuple[int, int]] = []
 
 
 class Cause(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +78,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     columns: list[Drift] = []
     predictions: list[Drift] = []
     quality: Quality | None = None
+    detections: list[Detection] = []
     notes: list[str] = []
 
     @property
@@ -96,19 +106,21 @@ def judge(
     settings: WatchSettings,
     labels_come: bool = True,
     history: Sequence[float] = (),
+    past: Past = Past(),  # noqa: B008 - frozen
     notes: Sequence[str] = (),
 ) -> Verdict:
     """Return the verdict on a window.
 
-    `history`: the effects (`Decay.effect`) of all earlier windows of the same version, oldest first. From 8 on, control charts warn of what
-    two standard errors cannot see yet, against the first 20: what the version was like before it aged.
+    `history`: the effects (`Decay.effect`) of all earlier windows of the same version, oldest first. From 8 on, control charts warn of what two standard errors cannot see yet, against the first 20: what the version was
+    like before it aged.
     """
     tested = _adjusted([*columns, *predictions], alpha=settings.drift.alpha)
     columns, predictions = tested[: len(columns)], tested[len(columns) :]
     highest: Literal["warn", "alarm"] = "warn" if labels_come else "alarm"
+    reading = _reading(decay, history, past)
     causes = [
-        *_performance_causes(decay, history, performance),
-        *_quality_causes(quality),
+        *_performance_causes(decay, reading, performance),
+        *_quality_causes(quality, past),
         *_drift_causes("drift", columns, highest),
         *_drift_causes("predictions", predictions, highest),
     ]
@@ -130,7 +142,23 @@ def judge(
         columns=columns,
         predictions=predictions,
         quality=quality,
-        notes=[*notes, *too_few],
+        notes=[*notes, *too_few, *reading.information],
+    )
+
+
+def with_detections(verdict: Verdict, detections: Sequence[Detection]) -> Verdict:
+    """Return the verdict with what the detectors said about its labelled rows: a warning, where nothing worse is known."""
+    if not detections:
+        return verdict
+    because = "; ".join(one.because for one in detections)
+    causes = [*verdict.causes, Cause(kind="performance", state="warn", because=because)]
+    is_news = verdict.state in ("ok", "unknown")
+    return msgspec.structs.replace(
+        verdict,
+        state="warn" if is_news else verdict.state,
+        summary=because if is_news else verdict.summary,
+        causes=causes,
+        detections=list(detections),
     )
 
 
@@ -169,41 +197,32 @@ def _drift_causes(
     return [Cause(kind=kind, state="alarm" if is_alarm else "warn", because=because, columns=names)]
 
 
-def _quality_causes(quality: Quality | None) -> list[Cause]:
+def _quality_causes(quality: Quality | None, past: Past) -> list[Cause]:
     if quality is None:
         return []
     named = list(dict.fromkeys(problem.column for problem in quality.problems if problem.broken))
     if quality.broken:
         return [Cause(kind="quality", state="alarm", because=quality.because, columns=named)]
-    return []
+    because = read_shares(past.shares, quality.invalid_rows, quality.rows)
+    return [] if because is None else [Cause(kind="quality", state="warn", because=because, columns=named)]
 
 
-def _performance_causes(decay: Decay | None, history: Sequence[float], performance: Performance | None) -> list[Cause]:
+def _reading(decay: Decay | None, history: Sequence[float], past: Past) -> Reading:
+    """Return what the control charts say of the window's effect."""
+    if decay is None or decay.effect is None:
+        return Reading()
+    starts = past.starts if len(past.starts) == len(history) else None
+    return read_charts(history, decay.effect, starts=starts, start=past.start)
+
+
+def _performance_causes(decay: Decay | None, reading: Reading, performance: Performance | None) -> list[Cause]:
     if decay is None or decay.effect is None or performance is None:
         return []
     if decay.decayed:
         return [Cause(kind="performance", state="alarm", because=decay.because)]
-    because = _out_of_line(decay.effect, history)
-    if because is None or decay.effect <= 0:
+    if not reading.signals or decay.effect <= 0:
         return []
-    return [Cause(kind="performance", state="warn", because=f"{performance.metric} {because}")]
-
-
-def _out_of_line(effect: float, history: Sequence[float]) -> str | None:
-    """Return what the control charts say against the newest effect, None for nothing."""
-    if len(history) < LEAST_HISTORY:
-        return None
-    first = history[:BASELINE]
-    center, scale = robust_scale(first)
-    if not scale:
-        return None
-    newest = individuals(first, effect)
-    if newest.value > newest.upper:
-        return f"is worse than the first {len(first)} windows let expect (individuals chart)"
-    average = ewma([*history[len(first) :], effect], center=center, scale=scale)[-1]
-    if average.value > average.upper:
-        return f"has been getting worse since the first {len(first)} windows (moving average chart)"
-    return None
+    return [Cause(kind="performance", state="warn", because=f"{performance.metric} {reading.signals[0]}")]
 
 
 def _state(causes: Sequence[Cause], *, is_looked_at: bool) -> State:
