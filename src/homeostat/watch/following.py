@@ -8,14 +8,14 @@ from homeostat.core.ids import derived_id
 from homeostat.core.ports import Transaction
 from homeostat.core.records import WindowVerdict
 from homeostat.watch.incident import OF, Sign, follow, level, severity
-from homeostat.watch.settings import AlertSettings
+from homeostat.watch.settings import IncidentSettings
 
 KINDS = ("performance", "drift", "predictions", "quality")
 _LEVELS = ("low", "medium", "high")
 
 
 def follow_incidents(
-    tx: Transaction, stored: WindowVerdict, *, importance: Mapping[str, float], settings: AlertSettings, actor: str
+    tx: Transaction, stored: WindowVerdict, *, importance: Mapping[str, float], settings: IncidentSettings, actor: str
 ) -> None:
     """Open, go on with or end incidents by a window that was just written; each change is an audit event, in the same transaction.
 

@@ -123,7 +123,7 @@ def look(
                 continue
             if heard is not None:
                 tx.watch.set_state(_detectors(model), heard.state)
-            follow_incidents(tx, stored, importance=reference.importance, settings=settings.alerts, actor=actor)
+            follow_incidents(tx, stored, importance=reference.importance, settings=settings.incidents, actor=actor)
         written.append(stored)
         known[window.start, window.end] = stored
     return written

@@ -20,14 +20,9 @@ class DriftSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     min_rows: Annotated[int, Meta(ge=2)] = 100
 
 
-class AlertSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who hears of incidents.
+class IncidentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`cooldown`: an incident that begins again within it goes on, and is not told twice. `least`: what is less severe is kept, and not told."""
 
-    `channels`: names of environment variables, each holding an address in apprise's form (addresses are secrets, and stay out of the file).
-    `cooldown`: within it an incident that begins again goes on, and nobody is told twice. `least`: incidents below that severity are kept, and not told.
-    """
-
-    channels: list[Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$")]] = []
     cooldown: Duration = msgspec.field(default_factory=lambda: Duration(days=1))
     least: Literal["low", "medium", "high"] = "low"
 
@@ -47,6 +42,6 @@ class WatchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     maturity: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.9
     min_labels: Annotated[int, Meta(ge=10)] = 100
     max_invalid_share: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.05
-    detectors: list[str] = ["adwin"]
+    detectors: list[str] = msgspec.field(default_factory=lambda: ["adwin"])
     drift: DriftSettings = msgspec.field(default_factory=DriftSettings)
-    alerts: AlertSettings = msgspec.field(default_factory=AlertSettings)
+    incidents: IncidentSettings = msgspec.field(default_factory=IncidentSettings)

@@ -110,6 +110,16 @@ async def told(house: House, _request: Request) -> Response:
     return JSONResponse({"models": [as_json(one) for one in found]})
 
 
+async def incidents(house: House, _request: Request) -> Response:
+    """The latest incidents of the project's model."""
+
+    def read() -> list[Any]:
+        with house.store.read() as tx:
+            return [msgspec.to_builtins(one) for one in tx.incidents.recent(house.project.model)]
+
+    return JSONResponse({"incidents": await run_in_threadpool(read)})
+
+
 async def cycles(house: House, _request: Request) -> Response:
     """The latest cycles."""
 
@@ -159,6 +169,7 @@ async def decide(house: House, request: Request) -> Response:
 _DOORS = (
     Door(path="/metrics", handler=metrics, answers="text/plain"),
     Door(path="/api/v1/status", handler=told),
+    Door(path="/api/v1/incidents", handler=incidents),
     Door(path="/api/v1/cycles", handler=cycles),
     Door(path="/api/v1/cycles", handler=start, method="POST", body=CycleRequest, status=202),
     Door(path="/api/v1/cycles/{cycle_id}/approval", handler=decide, method="POST", body=Approval),

@@ -23,3 +23,31 @@ def show_(
         found = tx.watch.verdicts(house.project.model, limit=last)
     show(found, windows_text(found))
     return 1 if check and found and found[-1].state == "alarm" else 0
+
+
+@COMMAND.command()
+def acknowledge(
+    *,
+    reason: Annotated[str, typer.Option(help="What changed, as the audit log shall keep it.")],
+    since: Annotated[
+        str | None, typer.Option(help="Windows that start from then on count (ISO 8601); default: now.")
+    ] = None,
+    by: Annotated[str | None, typer.Option("--by", help="Who; default: you.")] = None,
+) -> None:
+    """Say that a change is known: control limits are learned anew, and open incidents are over."""
+    from homeostat.cli.house import here
+    from homeostat.cli.output import show
+    from homeostat.core.errors import InvalidInput
+    from homeostat.serve.validate import instant
+    from homeostat.watch.acknowledging import acknowledge as note
+
+    house = here()
+    now = house.clock.now()
+    try:
+        start = now if since is None else instant(since)
+    except ValueError as error:
+        raise InvalidInput(f"'{since}' is no time", hint="write it as 2026-03-01 or 2026-03-01T12:00:00Z") from error
+    model = house.project.model
+    ended = note(store=house.store, model=model, actor=by or house.actor, now=now, since=start, reason=reason)
+    told = f"limits of {model} are learned anew from windows that start at {start:%Y-%m-%d %H:%M} UTC; incidents ended: {ended}"
+    show({"model": model, "since": start, "incidents_ended": ended}, told)

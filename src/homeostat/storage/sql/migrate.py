@@ -9,7 +9,7 @@ from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, insp
 
 from homeostat.core.errors import Conflict
 
-HEAD = "0002"
+HEAD = "0003"
 _LOCK = 0x6D696772  # "migr": processes that find an empty PostgreSQL at once queue here
 _ONE_AT_A_TIME = threading.Lock()  # Alembic's context is one per process
 

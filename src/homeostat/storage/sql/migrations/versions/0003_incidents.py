@@ -1,6 +1,6 @@
 """Incidents.
 
-Revision ID: 0002
+Revision ID: 0003
 """
 
 import sqlalchemy as sa
@@ -8,8 +8,8 @@ from alembic import op
 
 from homeostat.storage.sql.types import JsonText, UtcTime
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
