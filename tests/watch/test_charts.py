@@ -29,7 +29,7 @@ def test_a_fall_is_no_signal_and_little_history_says_nothing():
 def test_patterns_that_happen_are_information():
     frozen = freeze(CALM[:20])
     high = frozen.center + 2.5 * frozen.scale
-    found = read_charts([*CALM[:20], high], high)
+    found = read_charts([*CALM[:20], high, 0.0], high)
     assert any("rule 2" in one for one in found.information)
 
 
