@@ -1,7 +1,7 @@
 """On a Ray cluster: the package travels with the tasks, so its machines share no folder with this one.
 
-A cluster that is there is joined by RAY_ADDRESS; without one, Ray starts on this machine, on the loopback address alone and with token
-authentication, because it listens for code to run.
+A cluster that is there is joined by RAY_ADDRESS; without one, Ray starts on this machine. It listens for code to run, and beyond loopback:
+Ray replaces 127.0.0.1 by the machine's own address. So token authentication is always on.
 """
 
 import os
@@ -45,7 +45,7 @@ def _joined() -> Any:
         if os.environ.get("RAY_ADDRESS"):
             ray.init(log_to_driver=False)
         else:
-            ray.init(_node_ip_address="127.0.0.1", include_dashboard=False, log_to_driver=False)
+            ray.init(include_dashboard=False, log_to_driver=False)
     return ray
 
 
