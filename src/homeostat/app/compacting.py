@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from homeostat.app.project import load
-from homeostat.app.wiring import open_records
+from homeostat.app.wiring import open_house, open_records
 from homeostat.core.ports import RecordLog
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,12 @@ def compact(records: RecordLog, project_file: Path) -> None:
 
 
 def main() -> None:
-    open_records(load(Path(sys.argv[1])), writer_id="compacting").compact()
+    place = load(Path(sys.argv[1]))
+    open_records(place, writer_id="compacting").compact()
+    if place.project.record.keep is not None:
+        from homeostat.app.erasing import drop_old
+
+        drop_old(open_house(place, writer_id="compacting", actor="compacting"), model=place.project.model)
 
 
 if __name__ == "__main__":

@@ -73,6 +73,8 @@ WHY: dict[str, str] = {
     "serve.trial_timeout": "the same for a canary; the champion answers then",
     "serve.memory": "above this the process of a model is started anew: 2GB; null: no limit",
     "serve.drain": "how long requests under way may take at a stop",
+    "record": "what was answered and what turned out true",
+    "record.keep": "rows received so long ago are removed for good, by whole days (UTC): 400d; null: never",
     "watch": "how one notices that the world moved",
     "watch.window": "length of the windows that are judged: 7d",
     "watch.window_rows": "or so many rows each",

@@ -9,7 +9,7 @@ from homeostat.core.columns import Task
 from homeostat.data.settings import DataSettings
 from homeostat.gate.settings import GateSettings
 from homeostat.retrain.settings import RetrainSettings
-from homeostat.serve.settings import ServeSettings
+from homeostat.serve.settings import RecordSettings, ServeSettings
 from homeostat.train.settings import TrainSettings
 from homeostat.watch.settings import WatchSettings
 
@@ -26,6 +26,7 @@ class Project(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     train: TrainSettings | str = msgspec.field(default_factory=TrainSettings)
     gate: GateSettings = msgspec.field(default_factory=GateSettings)
     serve: ServeSettings = msgspec.field(default_factory=ServeSettings)
+    record: RecordSettings = msgspec.field(default_factory=RecordSettings)
     watch: WatchSettings = msgspec.field(default_factory=WatchSettings)
     retrain: RetrainSettings = msgspec.field(default_factory=RetrainSettings)
 

@@ -33,3 +33,9 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     trial_timeout: Duration = msgspec.field(default_factory=lambda: Duration(seconds=5))
     memory: str | None = None
     drain: Duration = msgspec.field(default_factory=lambda: Duration(seconds=5))
+
+
+class RecordSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`keep`: rows received on earlier days than so long ago are removed for good, labelled or not (None: never)."""
+
+    keep: Duration | None = None

@@ -26,9 +26,10 @@ from uuid import uuid4
 import msgspec
 import polars as pl
 
-from homeostat.core.errors import InvalidInput, Unreachable
+from homeostat.core.errors import Conflict, InvalidInput, Unreachable
 from homeostat.core.records import Json
 from homeostat.storage.delta_log import FOLDER, newest_commit, snapshot
+from homeostat.storage.purging import purge, replace
 from homeostat.storage.segments import Done, Durability, SegmentName, SegmentWriter, claim, read_segment, segments
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ _TIME = pl.Datetime("us", "UTC")
 _TIMES = ("received", "event_time")
 _BATCH_BYTES = 64 << 20
 _MANY_FILES = 32
-_SYNC_S = {"strict": 0.1, "fast": 1.0}
+_TRIES = 5
+_SYNC_S = {"strict": 0.1, "fast": 1.0, "synced": 1.0}
 
 SCHEMAS: dict[str, dict[str, pl.DataType]] = {
     "predictions": {
@@ -131,11 +133,11 @@ class FileRecords:
         requests that come meanwhile share the next sync.
         """
         writer = self._writer("predictions", _model(model))
+        if self._syncing is None:
+            self._sync_on()
         if self._one_thread is not None:
             self._gather(writer, lines, done)
             return
-        if self._syncing is None:
-            self._sync_on()
         writer.submit(lines, done, durability=self._durability)
 
     def stamps(self, count: int) -> int:
@@ -151,11 +153,21 @@ class FileRecords:
         lines: dict[str, list[bytes]] = defaultdict(list)
         for row in rows:
             lines[_model(row.get("model"))].append(self._line(kind, columns, row))
+        if self._syncing is None:
+            self._sync_on()
         for model, written in lines.items():
             self._writer(kind, model).append(b"".join(written))
 
     def read(self, kind: str, model: str, *, since: datetime | None = None) -> pl.DataFrame:
         """Return all rows received at or after `since`, in order of receipt. A model without rows gives none."""
+        for _ in range(_TRIES - 1):
+            with suppress(
+                FileNotFoundError
+            ):  # rows were erased since the table's log was read, and its files with them
+                return self._read(kind, model, since)
+        return self._read(kind, model, since)
+
+    def _read(self, kind: str, model: str, since: datetime | None) -> pl.DataFrame:
         _known(kind)
         fresh = self._unmoved(kind, _model(model))
         place = self._place(kind, model)
@@ -232,6 +244,7 @@ class FileRecords:
                 writers = list(self._writers.values())
             for writer in writers:
                 writer.sync()
+                writer.retire()
 
     def seal(self) -> None:
         """Close this writer's segments under way, so that the next `compact` takes them."""
@@ -259,6 +272,63 @@ class FileRecords:
             if not is_mine:
                 return 0
             return sum(self._compact(kind, model) for kind in SCHEMAS for model in self.models(kind))
+
+    def erase(self, model: str, key: str) -> dict[str, int]:
+        """Remove every row of a key, and the labels of its requests' rows: from segments, tables and what tables leave behind; count them by kind.
+
+        Raises Conflict, nothing being removed, where another process compacts, or where such rows are in a segment that a living writer has
+        open: writers close theirs within about a minute.
+        """
+        with self._compacting():
+            for kind in SCHEMAS:
+                self._compact(kind, _model(model))
+            fresh = {k: _parse(k, b"".join(part for _, part in self._unmoved(k, model))) for k in SCHEMAS}
+            of_key = pl.col("key").eq_missing(pl.lit(key))
+            place = pl.concat_str(["request_id", pl.col("row").fill_null(0).cast(pl.String)], separator="\0")
+            scan = pl.concat([self._frame("predictions", model), fresh["predictions"].lazy()])
+            places = scan.filter(of_key).select(place.unique()).collect().to_series().to_list()
+            unwanted = {"predictions": of_key, "labels": of_key | place.is_in(places).fill_null(value=False)}
+            if any(frame.filter(unwanted[kind]).height for kind, frame in fresh.items()):
+                raise Conflict(
+                    "rows of this key are in a segment that a server is still writing; nothing was erased",
+                    hint="ask again in a minute",
+                )
+            return {kind: self._drop(kind, model, unwanted[kind]) for kind in SCHEMAS}
+
+    def drop_before(self, model: str, moment: datetime) -> dict[str, int]:
+        """Remove the rows received before a moment from the tables, as `erase` does; count them by kind. Segments are younger than that."""
+        with self._compacting():
+            return {kind: self._drop(kind, _model(model), pl.col("received") < moment) for kind in SCHEMAS}
+
+    @contextmanager
+    def _compacting(self) -> Iterator[None]:
+        self._root.mkdir(parents=True, exist_ok=True)
+        lock = self._root / "compact.lock"
+        lock.touch()
+        with claim(lock) as is_mine:
+            if not is_mine:
+                raise Conflict("the record is being compacted", hint="ask again in a moment")
+            yield
+
+    def _frame(self, kind: str, model: str) -> pl.LazyFrame:
+        place = self._place(kind, model)
+        schema = {"seq": pl.Int64(), **SCHEMAS[kind]}
+        table = snapshot(place)
+        if table is None or not table.files:
+            return pl.LazyFrame(schema=schema)
+        return pl.scan_parquet([place / name for name in table.files], schema=schema, glob=False)
+
+    def _drop(self, kind: str, model: str, unwanted: pl.Expr) -> int:
+        """Write the table without some of its rows, where it has any; the bytes go too. The lock is held by the caller."""
+        scan = self._frame(kind, model)
+        count = int(scan.filter(unwanted).select(pl.len()).collect().item())
+        if count:
+            replace(self._place(kind, model), scan.filter(~unwanted).collect())
+        else:
+            purge(self._place(kind, model))  # an erasure before this one may have died half-way
+        for torn in (self._root / "segments" / kind / model).glob("*.torn"):
+            torn.unlink()
+        return count
 
     def _compact(self, kind: str, model: str) -> int:
         rows = 0

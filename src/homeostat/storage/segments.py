@@ -149,6 +149,11 @@ class SegmentWriter:
             self._turn.notify_all()
             self._raise_if_refused(ticket)
 
+    def retire(self) -> None:
+        """Close the segment under way where it is old enough, so that what nobody writes to any more can be moved, and erased."""
+        if self._fd is not None and time.monotonic() - self._opened >= self._max_age_s:
+            self.seal()
+
     def seal(self) -> None:
         """Close the segment under way, so that it can be compacted; the next append opens another."""
         self.sync()
