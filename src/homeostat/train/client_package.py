@@ -1,7 +1,7 @@
 """Reading model packages that the `mlflow` client wrote, whatever their flavor. Like every reading of a package, it runs the package's code.
 
-scikit-learn and XGBoost's scikit-learn models are loaded as themselves, without MLflow, and so give probabilities. All others go through
-`mlflow.pyfunc`, which must then be installed.
+scikit-learn, LightGBM, statsmodels (but its time series), ONNX, and XGBoost's scikit-learn models are loaded as themselves, without MLflow, and
+so give probabilities where they have any. All others go through `mlflow.pyfunc`, which must then be installed.
 """
 
 import importlib
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from homeostat.core.errors import InvalidInput, MissingExtra
+from homeostat.train.client_onnx import read_onnx
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,8 +77,13 @@ def read_client_model(folder: Path, described: Mapping[str, Any]) -> Answering:
             model = _sklearn(folder, flavors["sklearn"])
         elif str(flavors.get("xgboost", {}).get("model_class", "")).startswith("xgboost.sklearn."):
             model = _xgboost(folder, flavors["xgboost"])
+        elif "lightgbm" in flavors:
+            model = _lightgbm(folder, flavors["lightgbm"])
+        elif "onnx" in flavors:
+            model = read_onnx(folder / str(flavors["onnx"]["data"]))
         else:
-            return Answering(_pyfunc(folder), types)
+            model = _statsmodels(folder, flavors["statsmodels"]) if "statsmodels" in flavors else None
+            model = _pyfunc(folder) if model is None else model
     except ModuleNotFoundError as error:
         raise InvalidInput(
             f"the model in {folder} needs the module '{error.name}', which is not installed here",
@@ -121,6 +127,22 @@ def _xgboost(folder: Path, flavor: Mapping[str, Any]) -> Any:
     model = kind()
     model.load_model(folder / str(flavor["data"]))
     return model
+
+
+def _lightgbm(folder: Path, flavor: Mapping[str, Any]) -> Any:
+    _add_code(folder, flavor)
+    path = folder / str(flavor["data"])
+    if str(flavor.get("model_class", "lightgbm.basic.Booster")) == "lightgbm.basic.Booster":
+        return importlib.import_module("lightgbm").Booster(model_file=str(path))
+    return _sklearn(folder, {**flavor, "pickled_model": flavor["data"]})
+
+
+def _statsmodels(folder: Path, flavor: Mapping[str, Any]) -> Any:
+    """Return the fitted results; None for time series, which are asked for spans of time instead of rows."""
+    _add_code(folder, flavor)
+    results = importlib.import_module("statsmodels.iolib.api").load_pickle(str(folder / str(flavor["data"])))
+    series = importlib.import_module("statsmodels.tsa.base.tsa_model").TimeSeriesModel
+    return None if isinstance(results.model, series) else results
 
 
 def _add_code(folder: Path, flavor: Mapping[str, Any]) -> None:
