@@ -74,3 +74,16 @@ def test_a_failure_is_recorded_for_every_row_and_cut_to_a_length():
 
 def test_the_rows_have_the_columns_that_the_store_keeps():
     assert {*PredictionRow.__struct_fields__} == {*SCHEMAS["predictions"], "seq"}
+
+
+def test_caller_and_trace_are_in_the_record_where_they_were_given(tmp_path):
+    records = FileRecords(tmp_path, writer_id="w")
+    known = Question(
+        model="m", request_id="r2", table=TABLE, keys=[None, None], times=[None, None], caller="shop", trace="0af7"
+    )
+    for asked in (ASKED, known):
+        rows = answered(asked, PREDICTIONS, received=NOW, version=3, route="champion", latency_ms=1.5)
+        records.submit("m", lines(rows), lambda error: None)
+    read = records.read("predictions", "m")
+    assert read["caller"].to_list() == [None, None, "shop", "shop"]
+    assert read["trace"].to_list() == [None, None, "0af7", "0af7"]

@@ -301,3 +301,23 @@ def test_reading_a_hundred_thousand_predictions_takes_less_than_half_a_second(tm
         spent.append(time.perf_counter() - start)
     assert frame.height == 100_000
     assert min(spent) < 0.5
+
+
+def test_a_table_from_before_a_column_was_added_is_read_and_grows(tmp_path, monkeypatch):
+    now = records_module.SCHEMAS
+    before = {name: dtype for name, dtype in now["predictions"].items() if name not in ("caller", "trace")}
+    monkeypatch.setattr(records_module, "SCHEMAS", {**now, "predictions": before})
+    old = opened(tmp_path)
+    old.write("predictions", [prediction("r1", key="a"), prediction("r2", key="b")])
+    old.close()
+    assert opened(tmp_path).compact() == 2
+    monkeypatch.setattr(records_module, "SCHEMAS", now)
+    assert opened(tmp_path).read("predictions", "m")["caller"].to_list() == [None, None]
+    writer = opened(tmp_path)
+    writer.write("predictions", [prediction("r3", caller="shop", trace="0af7651916cd43dd8448eb211c80319c")])
+    writer.close()
+    assert opened(tmp_path).compact() == 1
+    assert opened(tmp_path).read("predictions", "m")["caller"].to_list() == [None, None, "shop"]
+    assert opened(tmp_path).erase("m", "a") == {"predictions": 1, "labels": 0}
+    found = opened(tmp_path).read("predictions", "m")
+    assert found["trace"].to_list() == [None, "0af7651916cd43dd8448eb211c80319c"]

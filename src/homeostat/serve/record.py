@@ -2,7 +2,7 @@
 
 Predictions: request_id, row (position in the request), key, received, event_time, version, route ('champion', 'canary': answered by it;
 'shadow': evaluated beside the answer), status ('ok', 'error'), latency_ms (of the batch that it was evaluated in), features (JSON text, null for shadows),
-prediction, scores, error. Labels: request_id, row, key, value, received, event_time, label_id.
+prediction, scores, error, caller, trace (a W3C trace id). Labels: request_id, row, key, value, received, event_time, label_id.
 """
 
 from collections.abc import Sequence
@@ -45,6 +45,8 @@ class PredictionRow(msgspec.Struct, omit_defaults=True, gc=False):
     prediction: str | None = None
     scores: list[float] | None = None
     error: str | None = None
+    caller: str | None = None
+    trace: str | None = None
 
 
 def answered(
@@ -99,6 +101,8 @@ def _rows(
             key=asked.key if key is None else key,
             event_time=None if time is None else microseconds(time),
             features=text,
+            caller=asked.caller,
+            trace=asked.trace,
         )
         for row, (key, time, text) in enumerate(zip(asked.keys, asked.times, texts, strict=True))
     ]

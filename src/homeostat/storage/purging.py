@@ -20,7 +20,7 @@ def replace(place: Path, rows: "pl.DataFrame") -> None:
     """Let the table in a folder hold these rows and no others, in one commit, then remove what was before. Writers' positions stay."""
     from deltalake import write_deltalake
 
-    write_deltalake(str(place), rows, mode="overwrite")
+    write_deltalake(str(place), rows, mode="overwrite", schema_mode="overwrite")
     purge(place)
 
 

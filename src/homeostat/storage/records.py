@@ -61,6 +61,8 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "prediction": pl.String(),
         "scores": pl.List(pl.Float64()),
         "error": pl.String(),
+        "caller": pl.String(),
+        "trace": pl.String(),
     },
     "labels": {
         "request_id": pl.String(),
@@ -176,7 +178,9 @@ class FileRecords:
         unmoved = _parse(kind, b"".join(payload for n, payload in fresh if n.number > moved.get(n.incarnation, 0)))
         everything = unmoved
         if table is not None and table.files:
-            scan = pl.scan_parquet([place / name for name in table.files], schema=unmoved.schema, glob=False)
+            scan = pl.scan_parquet(
+                [place / name for name in table.files], schema=unmoved.schema, glob=False, missing_columns="insert"
+            )
             everything = pl.concat(
                 [(scan if since is None else scan.filter(pl.col("received") >= since)).collect(), unmoved]
             )
@@ -316,7 +320,9 @@ class FileRecords:
         table = snapshot(place)
         if table is None or not table.files:
             return pl.LazyFrame(schema=schema)
-        return pl.scan_parquet([place / name for name in table.files], schema=schema, glob=False)
+        return pl.scan_parquet(
+            [place / name for name in table.files], schema=schema, glob=False, missing_columns="insert"
+        )
 
     def _drop(self, kind: str, model: str, unwanted: pl.Expr) -> int:
         """Write the table without some of its rows, where it has any; the bytes go too. The lock is held by the caller."""
@@ -355,6 +361,7 @@ class FileRecords:
                 table or self._place(kind, model),
                 frame,
                 mode="append",
+                schema_mode="merge",
                 commit_properties=CommitProperties(
                     app_transactions=[Transaction(incarnation, number) for incarnation, number in newest.items()]
                 ),
