@@ -207,7 +207,9 @@ def test_train_registers_what_passed_and_gives_it_no_traffic(trained):
     assert f"refit of {tested[:12]}" in trained.ok("runs", "list").out
     for run in (refit, tested):
         assert "predictions agree" in trained.ok("runs", "reproduce", run[:8]).out
-    assert "bought" in trained.ok("models", "show", "@challenger").out
+    shown = trained.ok("models", "show", "@challenger").out
+    assert "bought" in shown
+    assert "compiled" in shown
     assert trained.ok("models", "card", "1").out.startswith("# shop, version 1")
     assert verify(trained.store) > 0
 

@@ -43,7 +43,7 @@ def run_text(run: Run, log: str, *, whole_log: bool) -> str:
     return "\n\n".join(parts)
 
 
-def version_text(version: ModelVersion) -> str:
+def version_text(version: ModelVersion, evaluated: str | None = None) -> str:
     """Return a version: what it takes, what it answers, where it comes from."""
     signature, lineage = version.signature, version.lineage
     classes = ", ".join(map(str, signature.get("classes", [])))
@@ -57,6 +57,7 @@ def version_text(version: ModelVersion) -> str:
         f"data     {lineage.get('dataset')} version {lineage.get('dataset_version')}",
         f"gate     report {version.report_id[:12] if version.report_id else 'none'}",
         f"files    {len(version.digests)} in {version.location}",
+        *([] if evaluated is None else [f"served   {evaluated}"]),
     ]
     return "\n".join([*head, "", table(["takes", "kind", ""], columns)])
 

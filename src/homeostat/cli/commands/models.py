@@ -42,9 +42,12 @@ def show_(which: _Which = "@champion") -> None:
     from homeostat.cli.house import here
     from homeostat.cli.output import show
     from homeostat.cli.told import version_text
+    from homeostat.registry.evaluated import compiled_report, told
 
-    found = which_version(here(), which)
-    show(found, version_text(found))
+    house = here()
+    found = which_version(house, which)
+    report = compiled_report(found, blobs=house.blobs)
+    show(found, version_text(found, None if report is None else told(report)))
 
 
 @COMMAND.command()
