@@ -8,8 +8,9 @@ from homeostat.core.errors import HomeostatError
 from homeostat.serve.border import Hosts
 from homeostat.serve.door import Desk, Endpoint
 from homeostat.serve.exchange import Request, Response
-from homeostat.serve.express import Express, Reply
+from homeostat.serve.express import Express
 from homeostat.serve.headers import as_json
+from homeostat.serve.heads import Reply, Take
 from homeostat.serve.paths import MethodNotAllowed, Paths
 from homeostat.serve.protocols import doors
 from homeostat.serve.wire import error_json
@@ -31,18 +32,18 @@ class App:
         self._express_endpoint = next(each for each in self.paths.endpoints if each.path == EXPRESS)
         self._express = Express(desk, self._express_endpoint, self._ordinary)
 
-    def take(self, request: Request, reply: Reply) -> bool:
-        """Return whether the request goes the short way: then `reply` is called with its answer, without anybody waiting."""
+    def short_way(self, request: Request) -> Take | None:
+        """Return what takes requests of this head and answers them without anybody waiting; None where the ordinary way is theirs."""
         if request.method != "POST":
-            return False
+            return None
         try:
             self._hosts.check(request)
             match = self.paths.find(request.method, request.path)
         except HomeostatError:
-            return False
+            return None
         if match.endpoint is not self._express_endpoint:
-            return False
-        return self._express.take(match.params["model"], request, reply)
+            return None
+        return self._express.way(match.params["model"], request)
 
     def _ordinary(self, request: Request, reply: Reply) -> None:
         async def work() -> None:

@@ -18,11 +18,12 @@ import httptools
 import msgspec
 
 from homeostat.serve.exchange import Request, Response
+from homeostat.serve.heads import Heads, Take
 
 log = logging.getLogger(__name__)
 
 Answerer = Callable[[Request], Awaitable[Response]]
-Taker = Callable[[Request, Callable[[Response], None]], bool]
+ShortWay = Callable[[Request], Take | None]
 
 _MOST_WAITING = 16
 _MOST_HEADERS = 100
@@ -43,11 +44,12 @@ class Limits:
 
 @dataclass(slots=True, eq=False)
 class Connections:
-    """All open connections of a server."""
+    """All open connections of a server. `short_way`: what takes requests of such a head without anybody waiting, where something does."""
 
     answer: Answerer
     limits: Limits
-    take: Taker = field(default=lambda _request, _reply: False)
+    short_way: ShortWay = field(default=lambda _request: None)
+    heads: Heads = field(default_factory=Heads)
     open: "set[Connection]" = field(default_factory=set)
     is_draining: bool = False
 
@@ -74,8 +76,8 @@ class Connection(asyncio.Protocol):
     """One client's connection."""
 
     __slots__ = (
-        "_all", "_body", "_bytes", "_can_write", "_client", "_closing", "_encoding", "_goes_on", "_half_closed", "_headers",
-        "_is_bad", "_is_busy", "_loop", "_parser", "_raw", "_reading", "_since", "_task", "_transport", "_url", "_waiting",
+        "_all", "_body", "_bytes", "_can_write", "_client", "_closing", "_encoding", "_goes_on", "_half_closed", "_headers", "_is_bad",
+        "_is_busy", "_loop", "_parser", "_piece", "_raw", "_reading", "_since", "_task", "_transport", "_url", "_waiting",
     )  # fmt: skip
 
     def __init__(self, connections: Connections) -> None:
@@ -95,6 +97,7 @@ class Connection(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
         self._since = time.monotonic()
         self._client = ""
+        self._piece = b""  # what came last, while it may be one whole request
         self._new_message()
 
     # -- asyncio's side
@@ -117,7 +120,10 @@ class Connection(asyncio.Protocol):
         if self._is_bad or self._closing:
             return
         if not self._reading:
+            if not self._is_busy and not self._waiting and self._is_known(data):
+                return
             self._since = time.monotonic()
+            self._piece = data
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -138,6 +144,26 @@ class Connection(asyncio.Protocol):
         if self._can_write is not None:
             self._can_write.set()
             self._can_write = None
+
+    def _is_known(self, data: bytes) -> bool:
+        """Take the bytes for a request whose head was read before, where they are one."""
+        found = self._all.heads.find(data)
+        if found is None:
+            return False
+        head, body = found
+        made = Request(
+            method=head.method,
+            path=head.path,
+            query=head.query,
+            headers=head.headers,
+            body=body,
+            client=self._client,
+        )
+        if head.take is not None and head.take(made, self._reply):
+            self._is_busy = self._goes_on = True
+        else:
+            self._enqueue(made, goes_on=True)
+        return True
 
     # -- the parser's side
 
@@ -193,7 +219,11 @@ class Connection(asyncio.Protocol):
         made = self._request()
         if made is None:
             return
-        if not self._is_busy and not self._waiting and self._all.take(made, self._reply):
+        take = self._all.short_way(made)
+        if self._piece and goes_on and self._parser.get_http_version() == "1.1":
+            self._all.heads.remember(self._piece, made, take)
+        self._piece = b""
+        if take is not None and not self._is_busy and not self._waiting and take(made, self._reply):
             self._is_busy, self._goes_on = True, goes_on
             return
         self._enqueue(made, goes_on=goes_on)

@@ -54,7 +54,7 @@ class Engine:
         desk = await self.make()
         app = App(desk)
         connections = Connections(
-            answer=app.answer, take=app.take, limits=Limits(body_bytes=size_bytes(desk.settings.max_body))
+            answer=app.answer, short_way=app.short_way, limits=Limits(body_bytes=size_bytes(desk.settings.max_body))
         )
         self._watch_for_the_end(loop)
         # what is there now stays: collections look at what requests leave alone

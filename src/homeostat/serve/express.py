@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -20,12 +21,12 @@ from homeostat.serve.decoder import Asked
 from homeostat.serve.door import Desk, Endpoint
 from homeostat.serve.evaluator import refuse_unsound
 from homeostat.serve.exchange import Request, Response
+from homeostat.serve.heads import Reply, Take
 from homeostat.serve.lane import Lane
 from homeostat.serve.record import PredictionRow, lines, microseconds
 from homeostat.serve.table import Table
 
 MOST_ROWS = 256  # of one request
-Reply = Callable[[Response], None]
 Ordinary = Callable[[Request, Reply], None]
 
 _encode = msgspec.json.Encoder().encode
@@ -58,10 +59,14 @@ class Express:
         self._waiting: dict[str, tuple[Lane, list[_Taken]]] = {}
         self._metrics = desk.plane.metrics
 
-    def take(self, model: str, request: Request, reply: Reply) -> bool:
+    def way(self, model: str, head: Request) -> Take | None:
+        """Return what takes requests for the model with this head, None where the head asks for more than this way has."""
+        return partial(self._take, model) if _UNUSUAL.isdisjoint(head.headers) else None
+
+    def _take(self, model: str, request: Request, reply: Reply) -> bool:
         """Return whether the request goes this way; then `reply` is called with its answer."""
         lane = self._desk.plane.lane(model)
-        if lane is None or not _UNUSUAL.isdisjoint(request.headers):
+        if lane is None:
             return False
         start = time.perf_counter()
         try:
