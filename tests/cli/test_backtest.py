@@ -18,7 +18,7 @@ def moving(shell):
 def test_backtest_prints_a_row_per_policy_and_writes_the_report(moving):
     said = moving.ok("backtest", "--history", "500", "--step", "30d")
     lines = [line for line in said.out.splitlines() if line]
-    assert [line.split()[0] for line in lines[:4]] == ["policy", "never", "always", "policy"]
+    assert [line.split()[0] for line in lines[:5]] == ["policy", "never", "always", "every_5", "policy"]
     assert lines[0].split()[1:3] == ["log", "loss"]
     assert "wrote homeostat-backtest.html" in said.err
     page = (moving.folder / "homeostat-backtest.html").read_text()
@@ -31,7 +31,7 @@ def test_backtest_prints_a_row_per_policy_and_writes_the_report(moving):
 def test_backtest_as_json_of_one_policy_on_the_committed_data(moving):
     moving.ok("data", "commit")
     (moving.folder / "shop.csv").unlink()
-    said = moving.ok("--json", "backtest", "--policy", "never", "--report", "never.html")
+    said = moving.ok("--json", "backtest", "--policies", "static", "--report", "never.html")
     assert [one["policy"] for one in said.json["policies"]] == ["never"]
     assert said.json["policies"][0]["retrainings"] == 0
     assert (moving.folder / "never.html").exists()
@@ -40,7 +40,8 @@ def test_backtest_as_json_of_one_policy_on_the_committed_data(moving):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--policy", "sometimes"), "no policy 'sometimes'"),
+        (("--policies", "never,sometimes"), "no policy 'sometimes'"),
+        (("--policies", "every"), "no policy 'every'"),
         (("--step", "soon"), "'soon' is not a duration"),
         (("--history", "0"), "0 rows"),
         (("--report", "no/such/folder/report.html"), "there is no folder"),

@@ -9,7 +9,7 @@ from rich.console import Console
 from tests.retrain.worlds import folder_with_rules, moving_world, project
 
 from homeostat.core.duration import Duration
-from homeostat.retrain.backtest import backtest
+from homeostat.retrain.backtest import backtest, policies_of
 from homeostat.retrain.report import as_html, as_table, as_text, sentences
 from homeostat.retrain.report_chart import chart, nice_ticks
 
@@ -19,7 +19,8 @@ HOSTILE = "<script>alert('1')</script>[red]&\"'"
 @pytest.fixture(scope="module")
 def result(tmp_path_factory):
     root = folder_with_rules(tmp_path_factory.mktemp("project"))
-    return backtest(moving_world(), project=project(), history=Duration(days=16), root=root)
+    policies = policies_of(project(), ("never", "always", "policy"))
+    return backtest(moving_world(), project=project(), policies=policies, history=Duration(days=16), root=root)
 
 
 def with_steps(result, change):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import ks_2samp
 
 from homeostat.watch.change import strongest
 
@@ -70,3 +71,15 @@ def test_rare_values_do_not_alarm():
         ids = rng.integers(0, 100_000, BEFORE + SINCE)  # nearly every value once
         alarms += strongest({"id": ids}, np.zeros(len(ids), dtype=int), np.zeros(SINCE), batch=BATCH).p_value < 0.05
     assert alarms <= 12
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_distance_and_its_p_value_are_those_of_scipy(seed):
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=BEFORE + BATCH).round(int(rng.integers(0, 3)))  # with ties
+    values[-BATCH:] += 0.2
+    values[rng.integers(0, len(values), 20)] = np.nan
+    target, losses = np.zeros(len(values), dtype=int), np.ones(BATCH)
+    found = strongest({"x": values}, target, losses, batch=BATCH, spans=(1,))
+    expected = ks_2samp(values[:-BATCH], values[-BATCH:], method="asymp", nan_policy="omit").pvalue
+    assert found.p_value == pytest.approx(min(1.0, 3 * expected), rel=1e-9)

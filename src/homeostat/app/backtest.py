@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from homeostat.app.wiring import House
 from homeostat.core.duration import Duration
-from homeostat.core.errors import InvalidInput, JobFailed, near
+from homeostat.core.errors import InvalidInput, JobFailed
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,18 +25,16 @@ def backtest_project(
     step: str | None = None,
     progress: "Callable[[Progress], None] | None" = None,
 ) -> "BacktestResult":
-    """Return how the policies (never, always, policy; all by default) would have done over the project's data.
+    """Return how the policies would have done over the project's data; by default never, always, every_5 and the project's own.
 
     The data are the newest committed version, or the source where there is none; nothing is committed. `history` and `step` are
     durations (`30d`) or numbers of rows.
     """
     from homeostat.retrain.backtest import policies_of
     from homeostat.retrain.backtest_children import backtest_in_children
+    from homeostat.retrain.policies import named
 
-    known = policies_of(house.project)
-    for name in policies:
-        if name not in known:
-            raise InvalidInput(f"no policy '{name}'", hint=near(name, known))
+    chosen = list(dict.fromkeys(map(named, policies)))
     spans = {name: None if text is None else span(text) for name, text in (("history", history), ("step", step))}
     frame = rows_of(house)
     workdir = house.workdir / f"backtest-{uuid4().hex}"
@@ -44,7 +42,7 @@ def backtest_project(
         found = backtest_in_children(
             frame,
             project=house.project,
-            policies={name: known[name] for name in policies or known},
+            policies=policies_of(house.project, chosen),
             history=spans["history"],
             step=spans["step"],
             root=house.root,

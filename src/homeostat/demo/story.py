@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 MODEL = "late-flights"
 HISTORY = "56d"
+SHOWN = ("never", "always", "policy")
 LIVE_FROM = datetime(2013, 12, 1, tzinfo=UTC)
 PATIENCE = timedelta(days=40)
 _MARK = ".homeostat-demo"
@@ -85,7 +86,7 @@ def _part_one(folder: Path, rows: "pl.DataFrame", out: Console) -> "tuple[Backte
     place = load(write_project(folder / "backtest", rows, model=MODEL, source="flights-2013.parquet"))
     house = open_house(place, writer_id=f"demo-{os.getpid()}", actor="demo")
     with _bars(out) as tell:
-        found = backtest_project(house, history=HISTORY, progress=tell)
+        found = backtest_project(house, policies=SHOWN, history=HISTORY, progress=tell)
     report = folder / "backtest.html"
     report.write_text(as_html(found), encoding="utf-8")
     out.print(as_table(found))
@@ -143,7 +144,7 @@ def _bars(out: Console) -> "Iterator[Callable[[Step], None]]":
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=out, transient=True) as bars:
-        tasks = {name: bars.add_task(name, total=None, now="") for name in ("never", "always", "policy")}
+        tasks = {name: bars.add_task(name, total=None, now="") for name in SHOWN}
 
         def tell(step: "Step") -> None:
             bars.update(tasks[step.policy], total=step.steps, completed=step.done, now=step.now[:10])
@@ -175,7 +176,7 @@ def summary(told: Told) -> str:
     """Return what happened, where the report is, and the next command."""
     lines = [f"Done in {told.seconds:.0f} s."]
     if told.backtest is not None:
-        never, always, policy = (told.backtest.policy(name) for name in ("never", "always", "policy"))
+        never, always, policy = (told.backtest.policy(name) for name in SHOWN)
         if never and always and policy:
             gain = (never.metrics["log_loss"] - policy.metrics["log_loss"]) / (
                 never.metrics["log_loss"] - always.metrics["log_loss"]

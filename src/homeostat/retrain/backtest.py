@@ -6,8 +6,8 @@ version that passed the gate is promoted at once.
 """
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -19,32 +19,31 @@ import polars as pl
 from homeostat.core.columns import Kind, Task
 from homeostat.core.errors import HomeostatError, InvalidInput
 from homeostat.core.ids import derived_id
+from homeostat.core.ports import Json
 from homeostat.core.records import CycleState, Event
 from homeostat.data.cast import conform
 from homeostat.data.kinds import infer_kinds
 from homeostat.retrain.backtest_result import BacktestResult, PolicyResult, StepResult, Turn
 from homeostat.retrain.backtest_score import Answers, is_labelled, score, summarise
 from homeostat.retrain.cycle import CycleRequest, run_cycle
-from homeostat.retrain.policy import Decision, decide
+from homeostat.retrain.policies import OWN, Chosen, Labelled, Look, chosen
+from homeostat.retrain.policy import Decision
 from homeostat.retrain.project import Project
 from homeostat.retrain.settings import RetrainSettings
 from homeostat.retrain.simulated import InlineDurable, SimulatedClock, SimulatedStages, Version, World
 from homeostat.retrain.timeline import Span, Step, Timeline, timeline
-from homeostat.retrain.triggers import Firing, Situation, firings
+from homeostat.retrain.triggers import Firing, Situation
 from homeostat.track.metrics import METRICS, primary
 from homeostat.track.predictions import Predictions
 from homeostat.train.frames import target
 from homeostat.watch.observe import observe
 from homeostat.watch.verdict import Verdict
 
-Strategy: TypeAlias = RetrainSettings | Literal["never", "always"]
+Strategy: TypeAlias = RetrainSettings | str  # a name as `policies.named` gives it
 
 LABELS_LATELY = timedelta(days=30)
 _FORCE = "the policy of the replay goes past the gate"
-_DESCRIPTIONS = {
-    "never": "the first model for ever",
-    "always": "a new model after every step, without a gate",
-}
+DEFAULT = ("never", "always", "every_5", OWN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +57,9 @@ class Progress:
     because: str
 
 
-def policies_of(project: Project) -> dict[str, Strategy]:
-    """Return what a backtest compares by default: never, always, and the project's own policy."""
-    return {"never": "never", "always": "always", "policy": project.retrain}
+def policies_of(project: Project, names: Sequence[str] = ()) -> dict[str, Strategy]:
+    """Return what a backtest compares; by default never, always, at every fifth step, and the project's own policy."""
+    return {name: project.retrain if name == OWN else name for name in names or DEFAULT}
 
 
 def backtest(
@@ -142,7 +141,7 @@ def replay(
         line=line,
         kinds=kinds,
         name=name,
-        strategy=strategy,
+        chosen=chosen(strategy, project),
         project=project,
         root=root,
         clock=SimulatedClock(line.begin),
@@ -164,7 +163,7 @@ def replay(
     return summarise(
         steps,
         policy=name,
-        description=_DESCRIPTIONS.get(strategy, "") if isinstance(strategy, str) else describe(strategy),
+        description=run.chosen.description,
         start=start,
         pooled=scored.pooled,
         metric=metric,
@@ -172,16 +171,6 @@ def replay(
         cpu_s=cpu_s,
         wall_s=wall_s,
     )
-
-
-def describe(policy: RetrainSettings) -> str:
-    """Return the policy in a few words."""
-    triggers = policy.triggers
-    on = [name for name in ("performance", "quality") if getattr(triggers, name)]
-    on += [] if triggers.drift == "never" else ["drift" if triggers.drift == "always" else "drift without labels"]
-    on += [f"schedule {triggers.schedule}"] if triggers.schedule else []
-    on += [f"{triggers.new_rows:,} new rows"] if triggers.new_rows else []
-    return f"on {', '.join(on) or 'request only'}; cool-down {policy.cooldown}; through the gate"
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -204,7 +193,7 @@ class _Replay:
     line: Timeline
     kinds: dict[str, Kind]
     name: str
-    strategy: Strategy
+    chosen: Chosen
     project: Project
     root: Path
     clock: SimulatedClock
@@ -214,16 +203,22 @@ class _Replay:
     failures: dict[int, str] = field(default_factory=dict)
     turns: dict[int, Turn] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
+    serving: Version | None = None
+    unlabelled: list[int] = field(default_factory=list)  # answered steps with labels that are still to come
+    looked: datetime = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.looked = self.clock.now()
 
     def live_through(self, step: Step) -> None:
-        """Let the champion answer the rows of a step, then look, decide and act at its end."""
+        """Let what serves answer the rows of a step, then look, decide and act at its end."""
         rows = self.line.rows(step)
-        champion = self.world.champion
+        champion = self.serving
         if champion is not None:
             self._answer(step, rows, champion)
         self.clock.advance(step.end)
         self._watch(step)
-        self.turns[step.index] = self.turn(f"{self.name}:{step.index}")
+        self.turns[step.index] = self.turn(f"{self.name}:{step.index}", step)
 
     def _answer(self, step: Step, rows: pl.DataFrame, champion: Version) -> None:
         try:
@@ -231,6 +226,7 @@ class _Replay:
         except HomeostatError as error:
             self.failures[step.index] = error.message
             return
+        self.unlabelled.append(step.index)
         self.answers[step.index] = Answers(version=champion.number, predictions=predictions)
         self.windows[step.index] = _Window(
             step=step,
@@ -285,7 +281,11 @@ class _Replay:
 
     def _effects(self, window: _Window) -> list[float]:
         earlier = (self.windows[index] for index in sorted(self.windows) if index < window.step.index)
-        decays = (one.verdict.decay for one in earlier if one.version is window.version and one.verdict is not None)
+        decays = (
+            one.verdict.decay
+            for one in earlier
+            if one.version.number == window.version.number and one.verdict is not None
+        )
         return [decay.effect for decay in decays if decay is not None and decay.effect is not None]
 
     def _forget(self, step: Step) -> None:
@@ -315,16 +315,21 @@ class _Replay:
             )
         )
 
-    def turn(self, occasion: str) -> Turn:
+    def turn(self, occasion: str, step: Step | None = None) -> Turn:
         """Decide and, where it is to retrain, run the whole cycle."""
         now = self.clock.now()
-        decision = self._decide(occasion)
+        look = self._look(occasion, step)
+        decision = self.chosen.rule.decide(look)
+        turn = self._act(now, decision)
+        self.serving = self.chosen.rule.serving(replace(look, versions=tuple(self.world.promoted)))
+        return turn
+
+    def _act(self, now: datetime, decision: Decision) -> Turn:
         if decision.kind != "retrain" or decision.firing is None:
             action: Literal["none", "waited"] = "waited" if decision.kind == "wait" else "none"
             return self._turn(now, action, decision.because, decision.firing)
-        stages = self._stages(decision.firing)
-        policy = self.strategy if isinstance(self.strategy, RetrainSettings) else RetrainSettings()
-        state = run_cycle(stages.request, stages=stages, durable=InlineDurable(), policy=policy)
+        stages = self._stages(decision.firing, decision.rows)
+        state = run_cycle(stages.request, stages=stages, durable=InlineDurable(), policy=self.chosen.settings)
         if stages.leak is not None:
             raise stages.leak
         ended = self.world.cycles[0].outcome["because"]
@@ -342,20 +347,31 @@ class _Replay:
             rows=champion.rows if champion is not None and action == "promoted" else 0,
         )
 
-    def _decide(self, occasion: str) -> Decision:
-        situation = self._situation()
-        match self.strategy:
-            case RetrainSettings() as policy:
-                found = firings(situation, policy.triggers)
-                return decide(found, situation=situation, running=None, policy=policy)
-            case "never" | "always" if self.world.champion is None:
-                firing = Firing(trigger="first", cause=occasion, because=f"{self.project.model} has no champion yet")
-                return Decision(kind="retrain", firing=firing, because=firing.because)
-            case "always":
-                firing = Firing(trigger="schedule", cause=occasion, because="always retrain")
-                return Decision(kind="retrain", firing=firing, because=firing.because)
-            case _:
-                return Decision(kind="nothing", because="never retrain")
+    def _look(self, occasion: str, step: Step | None) -> Look:
+        now = self.clock.now()
+        look = Look(
+            situation=self._situation(),
+            occasion=occasion,
+            step=None if step is None else step.index,
+            labelled=tuple(self._just_labelled(now)),
+            known=self.line.known(now),
+            versions=tuple(self.world.promoted),
+        )
+        self.looked = now
+        return look
+
+    def _just_labelled(self, now: datetime) -> Iterator[Labelled]:
+        """Give the answered rows whose labels became known since the last look."""
+        for index in tuple(self.unlabelled):
+            step, given = self.line.steps[index], self.answers[index]
+            is_new = self.line.known_in(step, now) & ~self.line.known_in(step, self.looked)
+            if self.line.known_in(step, now).all():
+                self.unlabelled.remove(index)
+            if is_new.any():
+                rows = self.line.rows(step)
+                is_new &= is_labelled(rows[self.project.data.target])
+                y = _truth(rows, self.project)[is_new]
+                yield Labelled(rows=rows.filter(pl.Series(is_new)), predictions=given.predictions.take(is_new), y=y)
 
     def _situation(self) -> Situation:
         now, cycles = self.clock.now(), self.world.cycles
@@ -370,13 +386,16 @@ class _Replay:
             cycles=tuple(cycles),
         )
 
-    def _stages(self, firing: Firing) -> SimulatedStages:
+    def _stages(self, firing: Firing, rows: int | None) -> SimulatedStages:
+        options: Json = {} if rows is None else {"rows": rows}
+        if self.chosen.gate != "judges":
+            options |= {"force": _FORCE, "blind": self.chosen.gate == "none"}
         request = CycleRequest(
             cycle_id=derived_id(self.name, firing.cause),
             model=self.project.model,
             trigger=firing.trigger,
             because=firing.because,
-            options={"force": _FORCE, "blind": self.strategy == "always"} if isinstance(self.strategy, str) else {},
+            options=options,
         )
         return SimulatedStages(
             request=request,

@@ -15,6 +15,7 @@ from homeostat.core.errors import JobFailed
 from homeostat.retrain.backtest import Progress, Strategy, combine, policies_of, prepare
 from homeostat.retrain.backtest_child import spec_of
 from homeostat.retrain.backtest_result import BacktestResult, PolicyResult
+from homeostat.retrain.policies import chosen as ready
 from homeostat.retrain.project import Project
 from homeostat.retrain.timeline import Span
 from homeostat.train.runner import ChildResult, Limits, run_child
@@ -44,7 +45,7 @@ def backtest_in_children(
     """
     begun = time.perf_counter()
     line, _ = prepare(frame, project=project, history=history, step=step)
-    chosen = dict(policies or policies_of(project))
+    given = dict(policies or policies_of(project))
     workdir.mkdir(parents=True, exist_ok=True)
     file, stop = workdir / "frame.arrow", workdir / "stop"
     stop.unlink(missing_ok=True)
@@ -55,14 +56,14 @@ def backtest_in_children(
         memory_bytes=size_bytes(training.memory),
         env=tuple(training.env),
     )
-    environment = _shared_out(os.environ, at_once=min(AT_ONCE, len(chosen)))
+    environment = _shared_out(os.environ, at_once=min(AT_ONCE, len(given)))
 
     def one(index: int, name: str) -> PolicyResult:
         folder = workdir / f"policy{index}"
         folder.mkdir(exist_ok=True)
         spec = spec_of(
             name=name,
-            strategy=chosen[name],
+            strategy=given[name],
             project=project,
             frame=file,
             root=root,
@@ -74,13 +75,13 @@ def backtest_in_children(
         result = run_child(_CHILD, spec, limits=limits, cwd=root, workdir=folder, environment=environment)
         return _accepted(name, result, limits)
 
-    names = list(chosen)
+    names = list(given)
     for index in range(len(names)):
         _lines(workdir, index).write_text("", encoding="utf-8")
     with ThreadPoolExecutor(AT_ONCE) as pool:
         try:
             # the one that trains most goes first: the others fit beside it
-            order = sorted(range(len(names)), key=lambda index: chosen[names[index]] != "always")
+            order = sorted(range(len(names)), key=lambda index: -ready(given[names[index]], project).work)
             futures = {index: pool.submit(one, index, names[index]) for index in order}
             _follow(list(futures.values()), [_lines(workdir, index) for index in range(len(names))], progress)
             results = [futures[index].result() for index in range(len(names))]

@@ -22,12 +22,16 @@ LEAST_BACK_OFF = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """`wait`: there is a reason to retrain, but not yet (`until`, where that is known)."""
+    """`wait`: there is a reason to retrain, but not yet (`until`, where that is known).
+
+    `rows`: train on so many of the newest rows; None: on what the project says.
+    """
 
     kind: Literal["retrain", "wait", "nothing"]
     because: str
     firing: Firing | None = None
     until: datetime | None = None
+    rows: int | None = None
 
     def __post_init__(self) -> None:
         if not self.because:

@@ -7,9 +7,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
 import numpy.typing as npt
 import polars as pl
+from msgspec import structs
 
 from homeostat.core.columns import Kind, Roles, Signature
 from homeostat.core.errors import HomeostatError, InvalidInput, JobFailed
@@ -30,6 +30,7 @@ from homeostat.track.predictions import Predictions
 from homeostat.train.answers import ask
 from homeostat.train.fit import fit
 from homeostat.train.frames import target, to_pandas
+from homeostat.train.settings import TrainSettings
 from homeostat.train.signature import signature_of
 from homeostat.train.traces import told
 from homeostat.watch.reference import Reference, build_reference
@@ -85,9 +86,10 @@ class Version:
 
 @dataclass(slots=True, kw_only=True)
 class World:
-    """What is true in the simulation: versions, the champion, cycles newest first, and how many models were fitted."""
+    """What is true in the simulation: versions, those of them that became champion, cycles newest first, and how many models were fitted."""
 
     versions: list[Version] = field(default_factory=list)
+    promoted: list[Version] = field(default_factory=list)
     champion: Version | None = None
     cycles: list[Cycle] = field(default_factory=list)
     fits: int = 0
@@ -154,7 +156,7 @@ class SimulatedStages:
         }
 
     def train(self, snapshot: Json) -> Json:
-        roles, settings = self.roles, self.project.training
+        roles, settings = self.roles, self._training
         rows = learnable(self.timeline.frame.head(snapshot["version"]), roles=roles, settings=settings)
         self._refuse_the_future(rows)
         rows = rows.drop(KNOWN_AT)
@@ -181,7 +183,7 @@ class SimulatedStages:
         y = target(one.test[self.roles.target], one.signature.task)
         if self._is_blind:
             # it was fitted on these rows: how it answers them says nothing of how well it will do
-            one.reference = msgspec.structs.replace(self._reference(one, y), performance=None)
+            one.reference = structs.replace(self._reference(one, y), performance=None)
             return {"passed": True, "report_id": self.request.cycle_id, "summary": "nobody looked"}
         old, failure = None, None
         if champion is not None:
@@ -232,6 +234,12 @@ class SimulatedStages:
         return trained
 
     @property
+    def _training(self) -> TrainSettings:
+        """The project's settings, with as many rows as the policy asked for where it asks for a number."""
+        rows, settings = self.request.options.get("rows"), self.project.training
+        return settings if rows is None else structs.replace(settings, window=None, max_rows=int(rows))
+
+    @property
     def _is_blind(self) -> bool:
         """Whether models are put to work unseen: trained once, on everything that is known."""
         return bool(self.request.options.get("blind"))
@@ -269,6 +277,7 @@ class SimulatedStages:
 
     def promote(self, version: int) -> Json:
         self.world.champion = self.world.versions[version - 1]
+        self.world.promoted.append(self.world.champion)
         return {"version": version}
 
     def withdraw(self, version: int, because: str) -> Json:
@@ -287,7 +296,7 @@ class SimulatedStages:
 
     def _fit(self, rows: pl.DataFrame, signature: Signature) -> Any:
         self.world.fits += 1
-        return fit(rows, roles=self.roles, signature=signature, settings=self.project.training, root=self.root)
+        return fit(rows, roles=self.roles, signature=signature, settings=self._training, root=self.root)
 
     def _note(self, **changes: Any) -> None:
         self.world.cycles[0] = replace(self.world.cycles[0], **changes)

@@ -11,9 +11,13 @@ def COMMAND(
     report: Annotated[Path, typer.Option(help="Where the report goes, as one HTML page.")] = Path(
         "homeostat-backtest.html"
     ),
-    policy: Annotated[
-        list[str] | None, typer.Option(help="Only this policy (never, always, policy); may be given again.")
-    ] = None,
+    policies: Annotated[
+        str,
+        typer.Option(
+            help="What to compare, with commas: policy (the project's own), never, always, every_5 (or another number), adwin, stack, "
+            "triggers. Default: policy, never, always, every_5."
+        ),
+    ] = "",
     history: Annotated[str | None, typer.Option(help="What is history at the start: 60d, or a number of rows.")] = None,
     step: Annotated[
         str | None, typer.Option(help="Length of a step: 7d, or a number of rows; default: the watch window.")
@@ -30,7 +34,13 @@ def COMMAND(
     house = here()
     refuse_unwritable(report)
     with following() as progress:
-        found = backtest_project(house, policies=policy or [], history=history, step=step, progress=progress)
+        found = backtest_project(
+            house,
+            policies=[name for name in policies.split(",") if name.strip()],
+            history=history,
+            step=step,
+            progress=progress,
+        )
     write_text(report, as_html(found))
     show(found.to_json(), policies_text(found))
     say(f"wrote {report}")
