@@ -56,6 +56,19 @@ def test_a_good_file_decodes_with_durations_as_people_write_them():
             "must grow",
             None,
         ),
+        ("serve:\n", "record: {sample: 0}\nserve:\n", 10, "record.sample", "above 0"),
+        ("serve:\n", "record: {hash: [price]}\nserve:\n", 10, "'price' is learned from", "data.exclude"),
+        ("serve:\n", "record: {hash: [key]}\nserve:\n  key: shop\n", 10, "'shop', is learned from", "data.exclude"),
+        ("serve:\n", "record: {drop: [sold]}\nserve:\n", 10, "'sold' is the target", "off the list"),
+        ("serve:\n", "record: {drop: [day]}\nserve:\n", 10, "'day' is the time column", "off the list"),
+        ("serve:\n", "record: {drop: [key], hash: [key]}\nserve:\n", 10, "'key' is in record.drop too", "keep one"),
+        (
+            "  time: day\n  label_delay: 7d\n",
+            "  key: [a]\nrecord: {hash: [a]}\n",
+            7,
+            "without data.time",
+            "set data.time",
+        ),
         ("serve:\n", "train: {memory: lots}\nserve:\n", 10, "'lots' is not a size", "4GB"),
         ("port: 8700", "port: 99999", 11, "serve.port:", "a whole number of at most 65535"),
         ("port: 8700", "port: 8700\n  control_port: 8700", 12, "serve.control_port: 8700 is serve.port too", "own"),
@@ -105,3 +118,11 @@ def test_the_schema_names_every_key_and_is_json():
         "watch",
         "retrain",
     }
+
+
+def test_keys_and_excluded_columns_may_be_hashed_or_dropped():
+    text = GOOD.replace("  time: day\n", "  time: day\n  key: [shop]\n  exclude: [email]\n")
+    project = parse(text + "record: {sample: 0.1, drop: [email, caller], hash: [shop]}\n")
+    assert project.record.hash == ["shop"]
+    assert project.key_column == "shop"
+    assert parse(text.replace("port: 8700", "key: email")).key_column == "email"

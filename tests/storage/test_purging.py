@@ -45,14 +45,14 @@ def test_an_erased_key_is_nowhere_on_the_disk_and_the_rest_stays(tmp_path):
     filled(tmp_path)
     before = set(tmp_path.rglob("*.parquet"))
     assert any(SUBJECT.encode() in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
-    assert opened(tmp_path).erase("m", SUBJECT) == {"predictions": 3, "labels": 6}
+    assert opened(tmp_path).erase("m", [SUBJECT]) == {"predictions": 3, "labels": 6}
     left = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert not before & set(left)
     assert not [path for path in left if SUBJECT.encode() in path.read_bytes()]
     found = opened(tmp_path)
     assert set(found.read("predictions", "m")["request_id"]) == {f"{kind}{n}" for kind in "on" for n in range(3)}
     assert set(found.read("labels", "m")["label_id"]) == {f"{kind}{n}" for kind in ("lo", "lx") for n in range(3)}
-    assert opened(tmp_path).erase("m", SUBJECT) == {"predictions": 0, "labels": 0}
+    assert opened(tmp_path).erase("m", [SUBJECT]) == {"predictions": 0, "labels": 0}
 
 
 def test_the_record_goes_on_after_an_erasure_and_shows_nothing_twice(tmp_path):
@@ -60,7 +60,7 @@ def test_the_record_goes_on_after_an_erasure_and_shows_nothing_twice(tmp_path):
     writer = opened(tmp_path)
     writer.write("predictions", [prediction("before", key="b")])
     writer.seal()
-    writer.erase("m", SUBJECT)
+    writer.erase("m", [SUBJECT])
     writer.write("predictions", [prediction("after", key="b")])
     writer.close()
     assert opened(tmp_path).compact() == 1
@@ -74,10 +74,10 @@ def test_nothing_is_erased_while_a_server_writes_rows_of_the_key(tmp_path):
     writer = opened(tmp_path)
     writer.write("labels", [label("late", request_id="s1")])
     with pytest.raises(Conflict, match="nothing was erased"):
-        opened(tmp_path).erase("m", SUBJECT)
+        opened(tmp_path).erase("m", [SUBJECT])
     assert "s1" in opened(tmp_path).read("predictions", "m")["request_id"].to_list()
     writer.close()
-    assert opened(tmp_path).erase("m", SUBJECT) == {"predictions": 3, "labels": 7}
+    assert opened(tmp_path).erase("m", [SUBJECT]) == {"predictions": 3, "labels": 7}
 
 
 def test_a_segment_that_nobody_writes_to_any_more_is_closed_by_its_age(tmp_path):
@@ -89,7 +89,7 @@ def test_a_segment_that_nobody_writes_to_any_more_is_closed_by_its_age(tmp_path)
             break
         writer._closed_for_good.wait(0.02)
     assert segment.exists()
-    assert opened(tmp_path).erase("m", SUBJECT) == {"predictions": 1, "labels": 0}
+    assert opened(tmp_path).erase("m", [SUBJECT]) == {"predictions": 1, "labels": 0}
     assert not segment.exists()
     writer.close()
 
@@ -107,5 +107,5 @@ def test_another_model_s_rows_are_left_alone(tmp_path):
     writer = opened(tmp_path)
     writer.write("predictions", [prediction("other", model="n", key=SUBJECT)])
     writer.close()
-    opened(tmp_path).erase("m", SUBJECT)
+    opened(tmp_path).erase("m", [SUBJECT])
     assert opened(tmp_path).read("predictions", "n")["request_id"].to_list() == ["other"]

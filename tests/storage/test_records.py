@@ -318,6 +318,6 @@ def test_a_table_from_before_a_column_was_added_is_read_and_grows(tmp_path, monk
     writer.close()
     assert opened(tmp_path).compact() == 1
     assert opened(tmp_path).read("predictions", "m")["caller"].to_list() == [None, None, "shop"]
-    assert opened(tmp_path).erase("m", "a") == {"predictions": 1, "labels": 0}
+    assert opened(tmp_path).erase("m", ["a"]) == {"predictions": 1, "labels": 0}
     found = opened(tmp_path).read("predictions", "m")
     assert found["trace"].to_list() == [None, "0af7651916cd43dd8448eb211c80319c"]

@@ -4,9 +4,11 @@ import logging
 import time
 from datetime import timedelta
 
+from homeostat.app import record_key
 from homeostat.app.wiring import House
 from homeostat.audit.log import record
 from homeostat.core.errors import Conflict
+from homeostat.serve.recording import hashed
 
 log = logging.getLogger(__name__)
 _PAUSE_S = 1.0
@@ -15,12 +17,15 @@ _PAUSE_S = 1.0
 def erase(house: House, key: str, *, model: str, wait: timedelta = timedelta(seconds=90)) -> dict[str, int]:
     """Remove a key's rows and labels, and tell the audit log how many, but not whose. Waits for servers to close what they are writing.
 
+    Those that were recorded under its hash (`record.hash`) go, and those from before there was one.
     Data versions that were captured from these rows before, and models trained on them, are not touched.
     """
+    secret = record_key.find(house.place.state)
+    keys = [key] if secret is None else [key, hashed(key, secret)]
     until = time.monotonic() + wait.total_seconds()
     while True:
         try:
-            found = house.records.erase(model, key)
+            found = house.records.erase(model, keys)
             break
         except Conflict:
             if time.monotonic() >= until:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from homeostat.app.project import load
 from homeostat.app.supervisor import exit_when_orphaned, run_program
-from homeostat.app.wiring import House, open_house
+from homeostat.app.wiring import House, open_house, recording_of
 from homeostat.core.duration import size_bytes
 from homeostat.core.errors import HomeostatError
 from homeostat.core.records import ModelVersion, Route, Worker
@@ -312,9 +312,10 @@ def plane_of(house: House) -> "Plane":
         house.records,
         house.clock,
         time_column=data.time,
-        key_column=settings.key or (data.key[0] if len(data.key) == 1 else None),
+        key_column=house.project.key_column,
         optional=(*data.key, *data.exclude),
         max_rows=settings.max_rows,
+        recording=recording_of(house.place),
         trial_timeout_s=settings.trial_timeout.total_seconds(),
         timeout_s=settings.timeout.total_seconds(),
         queue=settings.queue,

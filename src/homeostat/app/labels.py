@@ -22,8 +22,8 @@ class _Refused(HomeostatError):
     exit_status = 2
 
 
-def send_labels(house: House, source: str, *, root: Path) -> int:
-    """Send the labels in a file and return how many were taken. Sending the same file again changes nothing.
+def send_labels(house: House, source: str, *, root: Path) -> tuple[int, int]:
+    """Send the labels in a file and return how many were taken, and left out as their answers are not recorded. Sending the same file again changes nothing.
 
     The file has `value` and either `request_id` (and `row` where a request had many) or `key`, and may have `time`.
     """
@@ -41,10 +41,11 @@ def send_labels(house: House, source: str, *, root: Path) -> int:
     rows = [
         {name: _plain(value) for name, value in row.items() if value is not None} for row in frame.iter_rows(named=True)
     ]
-    return sum(_post(house, rows[at : at + _AT_ONCE]) for at in range(0, len(rows), _AT_ONCE))
+    answers = [_post(house, rows[at : at + _AT_ONCE]) for at in range(0, len(rows), _AT_ONCE)]
+    return sum(int(each["accepted"]) for each in answers), sum(int(each.get("unsampled", 0)) for each in answers)
 
 
-def _post(house: House, rows: list[dict[str, Any]]) -> int:
+def _post(house: House, rows: list[dict[str, Any]]) -> dict[str, Any]:
     serve = house.project.serve
     body = json.dumps({"labels": rows}).encode()
     connection = http.client.HTTPConnection(serve.host, serve.port, timeout=_TIMEOUT_S)
@@ -56,7 +57,7 @@ def _post(house: House, rows: list[dict[str, Any]]) -> int:
             headers={"Content-Type": "application/json", "Idempotency-Key": derived_id("labels", body)},
         )
         answer = connection.getresponse()
-        found = json.loads(answer.read())
+        found: dict[str, Any] = json.loads(answer.read())
     except (OSError, ValueError) as error:
         raise Unreachable(
             f"no server answers on {serve.host}:{serve.port}: {error}", hint="start it: `homeostat up`"
@@ -65,7 +66,7 @@ def _post(house: House, rows: list[dict[str, Any]]) -> int:
         connection.close()
     if answer.status != http.client.OK and "error" in found:
         raise _Refused(found["error"]["message"], hint=found["error"].get("hint"))
-    return int(found["accepted"])
+    return found
 
 
 def _plain(value: Any) -> Any:

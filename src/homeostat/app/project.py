@@ -12,6 +12,7 @@ import yaml
 from homeostat.core.duration import Duration, size_bytes
 from homeostat.core.errors import HomeostatError, InvalidInput, InvalidProject, NotFound, near
 from homeostat.retrain.project import Project
+from homeostat.serve.settings import CALLER, KEY
 
 FILE = "homeostat.yaml"
 _WORDS = {
@@ -131,6 +132,7 @@ def _impossible(project: Project) -> Iterator[Problem]:
     yield from _impossible_sizes(project)
     yield from _impossible_columns(project)
     yield from _impossible_windows(project)
+    yield from _impossible_recording(project)
     for metric, bound in project.gate.metrics.items():
         if bound.min is not None and bound.max is not None and bound.min > bound.max:
             told = f"min {bound.min:g} is above max {bound.max:g}"
@@ -176,6 +178,45 @@ def _impossible_windows(project: Project) -> Iterator[Problem]:
         yield ("watch", "window_rows"), "window and window_rows cannot both be set", "keep one of them"
     if watch.window is not None and not watch.window:
         yield ("watch", "window"), "a window of no length", "write how long it is: 1d, 7d"
+
+
+def _impossible_recording(project: Project) -> Iterator[Problem]:
+    """Retraining and watching take features from the record: only what is no feature may be missing there, or be a hash."""
+    data, record = project.data, project.record
+    allowed = {*data.key, *data.exclude, KEY, CALLER}
+    for setting, names in (("drop", record.drop), ("hash", record.hash)):
+        for name in names:
+            if name in allowed:
+                continue
+            if name in (data.target, data.time):
+                what = "is the target" if name == data.target else "is the time column"
+                yield (
+                    ("record", setting),
+                    f"'{name}' {what}: nothing could be watched without it",
+                    "take it off the list",
+                )
+            else:
+                yield (
+                    ("record", setting),
+                    f"'{name}' is learned from, and models are watched and retrained on what is recorded",
+                    f"add '{name}' to data.exclude, or take it off the list",
+                )
+    if both := sorted({*record.drop} & {*record.hash}):
+        yield ("record", "hash"), f"'{both[0]}' is in record.drop too", "keep one of them"
+    named = {*record.drop, *record.hash}
+    if KEY in named and project.serve.key is not None and project.serve.key not in allowed:
+        yield (
+            ("record", "hash" if KEY in record.hash else "drop"),
+            f"serve.key, '{project.serve.key}', is learned from, and features are recorded as they are",
+            f"add '{project.serve.key}' to data.exclude, or take 'key' off the list",
+        )
+    keys = {KEY, *data.key} & named
+    if keys and data.time is None and data.key:
+        yield (
+            ("record", "hash" if keys & {*record.hash} else "drop"),
+            "without data.time, rows are split by data.key, and captured rows would not have the keys that others have",
+            "set data.time",
+        )
 
 
 def _explained(message: str, tree: Any, name: str) -> InvalidProject:

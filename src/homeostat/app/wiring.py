@@ -13,6 +13,7 @@ from homeostat.core.ports import BlobStore, Clock, RecordLog, Store, TableStore
 if TYPE_CHECKING:
     from homeostat.app.project import Place
     from homeostat.retrain.project import Project
+    from homeostat.serve.recording import Recording
 
 DATABASE_VARIABLE = "HOMEOSTAT_DATABASE"
 ARTIFACTS_VARIABLE = "HOMEOSTAT_ARTIFACTS"
@@ -71,6 +72,22 @@ def open_records(place: "Place", *, writer_id: str) -> RecordLog:
 
     root = Path(os.environ.get(RECORDS_VARIABLE) or place.state / "records")
     return FileRecords(root, writer_id=writer_id, durability=place.project.serve.durability)
+
+
+def recording_of(place: "Place") -> "Recording":
+    """Return what of answers goes into the project's record. Hashing makes its key at first use."""
+    from homeostat.app import record_key
+    from homeostat.serve.recording import Recording
+
+    settings = place.project.record
+    is_shared = RECORDS_VARIABLE in os.environ
+    return Recording(
+        share=settings.sample,
+        drop=settings.drop,
+        hashes=settings.hash,
+        key_column=place.project.key_column,
+        secret=record_key.find_or_make(place.state, is_shared=is_shared) if settings.hash else b"",
+    )
 
 
 def open_tracking(database: str, artifacts: str) -> tuple[Store, BlobStore]:

@@ -508,8 +508,8 @@ class RecordLog(Protocol):
     def compact(self) -> int:
         """Move closed write-ahead segments into tables, exactly once; return the number of rows moved."""
 
-    def erase(self, model: str, key: str) -> dict[str, int]:
-        """Remove a key's rows and their labels for good; return the numbers by kind. Conflict where that cannot be done now."""
+    def erase(self, model: str, keys: Sequence[str]) -> dict[str, int]:
+        """Remove the rows of some keys and their labels for good; return the numbers by kind. Conflict where that cannot be done now."""
 
     def drop_before(self, model: str, moment: datetime) -> dict[str, int]:
         """Remove the rows received before a moment for good; return the numbers by kind. Conflict where that cannot be done now."""

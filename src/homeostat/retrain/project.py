@@ -31,5 +31,10 @@ class Project(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     retrain: RetrainSettings = msgspec.field(default_factory=RetrainSettings)
 
     @property
+    def key_column(self) -> str | None:
+        """The column whose value is a request's key: `serve.key`, else the only one of `data.key`."""
+        return self.serve.key or (self.data.key[0] if len(self.data.key) == 1 else None)
+
+    @property
     def training(self) -> TrainSettings:
         return TrainSettings(function=self.train) if isinstance(self.train, str) else self.train

@@ -24,6 +24,7 @@ from homeostat.retrain.capture import MARK, settled
 from homeostat.retrain.learnable import learnable
 from homeostat.retrain.project import Project
 from homeostat.retrain.refit import takes_its_place
+from homeostat.serve.settings import RecordSettings
 from homeostat.track.metrics import primary
 from homeostat.track.predictions import Predictions
 from homeostat.track.runs import artifacts_of
@@ -136,7 +137,7 @@ class Workshop:
     def adopt(self, model: str, version: int, number: int, *, settings: TrainSettings, run_id: str) -> Run:
         """Return the finished run in which a version that a client registered answered the test rows of a data version.
 
-        Raises InvalidInput where its package does not fit the data, NotFound where it has none, JobFailed where it does not answer.
+        Raises InvalidInput where its package does not fit the data or reads what is not recorded, NotFound where it has none, JobFailed where it does not answer.
         """
         with self.store.read() as tx:
             candidate = tx.models.get(model, version)
@@ -149,6 +150,8 @@ class Workshop:
         said = declared(self.blobs, candidate.location)
         assert said is not None  # it has files, the MLmodel file among them
         data_version, parts, signature = self.material(number, settings)
+        signature = adopted_signature(said, signature) if said.own is None else from_json(said.own)
+        _refuse_unrecorded(signature, self.project.record)
         return trial_run(
             store=self.store,
             blobs=self.blobs,
@@ -160,7 +163,7 @@ class Workshop:
             dataset_version=data_version,
             split=parts,
             roles=self.project.data.roles,
-            signature=adopted_signature(said, signature) if said.own is None else from_json(said.own),
+            signature=signature,
             settings=settings,
             root=self.root,
             workdir=self.workdir / run_id,
@@ -301,3 +304,12 @@ class Workshop:
                 now=self.clock.now(),
                 key=f"adopt:{tried.model}:{tried.version}:{report.report_id}",
             )
+
+
+def _refuse_unrecorded(signature: Signature, record: RecordSettings) -> None:
+    personal = [name for name in signature.names if name in record.drop or name in record.hash]
+    if personal:
+        raise InvalidInput(
+            f"the version reads '{personal[0]}', which is not recorded as it is: it could not be watched",
+            hint="train it without that column, or take the column off record.drop and record.hash",
+        )

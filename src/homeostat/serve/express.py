@@ -24,6 +24,7 @@ from homeostat.serve.exchange import Request, Response
 from homeostat.serve.heads import Reply, Take
 from homeostat.serve.lane import Lane
 from homeostat.serve.record import PredictionRow, lines, microseconds
+from homeostat.serve.recording import Recording
 from homeostat.serve.table import Table
 
 MOST_ROWS = 256  # of one request
@@ -102,7 +103,11 @@ class Express:
             return
         seconds = time.perf_counter() - start
         said = _Said(found.labels.tolist(), None if found.scores is None else found.scores.tolist(), seconds)
-        rows = _rows(lane, batch, said, received=self._desk.clock.now())
+        recording = self._desk.plane.recording
+        rows = _rows(lane, batch, said, recording, received=self._desk.clock.now())
+        if not rows:
+            self._answer(lane, batch, said, None)
+            return
         record = self._desk.record
         seq = record.stamps(len(rows))
         for at, row in enumerate(rows):
@@ -143,14 +148,20 @@ class Express:
         metrics.evaluated_together(model, version, "champion", requests=len(batch), rows=at, seconds=said.seconds)
 
 
-def _rows(lane: Lane, batch: list[_Taken], said: _Said, *, received: datetime) -> list[PredictionRow]:
+def _rows(
+    lane: Lane, batch: list[_Taken], said: _Said, recording: Recording, *, received: datetime
+) -> list[PredictionRow]:
     """Return what to record of a batch."""
     at, number, latency_ms = microseconds(received), 0, said.seconds * 1e3
+    sample = None if recording.is_whole else recording.share
     words, labels, scores = lane.words, said.labels, said.scores
     found = []
     for one in batch:
         rows = one.asked.rows
-        for row, text in enumerate(rows.table.texts()):
+        if not recording.takes(one.request_id):
+            number += rows.table.height
+            continue
+        for row, text in enumerate(recording.texts(rows.table)):
             key, moment, label = rows.keys[row], rows.times[row], labels[number]
             told = words.get(label)
             found.append(
@@ -162,11 +173,12 @@ def _rows(lane: Lane, batch: list[_Taken], said: _Said, *, received: datetime) -
                     route="champion",
                     status="ok",
                     latency_ms=latency_ms,
-                    key=one.asked.key if key is None else key,
+                    key=recording.key(one.asked.key if key is None else key),
                     event_time=None if moment is None else microseconds(moment),
                     features=text,
                     prediction=_encode(label).decode() if told is None else told,
                     scores=None if scores is None else scores[number],
+                    sample=sample,
                 )
             )
             number += 1

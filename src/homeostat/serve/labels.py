@@ -11,6 +11,7 @@ from homeostat.core.columns import Signature, Task
 from homeostat.core.errors import InvalidRows, near
 from homeostat.core.ids import derived_id
 from homeostat.core.records import Json
+from homeostat.serve.recording import EVERYTHING, Recording
 from homeostat.serve.validate import MOST_FIELDS, described, instant
 
 _FIELDS = frozenset(["request_id", "row", "key", "value", "time"])
@@ -25,8 +26,11 @@ def label_rows(
     max_labels: int,
     idempotency_key: str | None,
     new_id: Callable[[], str],
+    recording: Recording = EVERYTHING,
 ) -> list[Json]:
     """Return the rows to record, or raise InvalidRows naming at most 20 places; all are taken or none.
+
+    Labels of requests that `recording` does not take are left out: there is no answer beside them.
 
     A label names a request id (and a row of it, 0 if not given) or the user's key, has a value, and may say since when it is true
     (`time`). With an idempotency key, sending the same labels again makes rows of the same ids, which the record shows once.
@@ -40,11 +44,13 @@ def label_rows(
     rows = []
     for at, label in enumerate(labels):
         try:
-            row = _row(label, signature)
+            row = _row(label, signature, recording)
         except _Fault as fault:
             faults.append({"row": at, "field": fault.field, "expected": fault.expected, "found": fault.found})
             if len(faults) == MOST_FIELDS:
                 break
+            continue
+        if row["request_id"] is not None and not recording.takes(row["request_id"]):
             continue
         label_id = new_id() if idempotency_key is None else _derived(model, idempotency_key, at, row)
         rows.append({**row, "model": model, "received": received, "label_id": label_id})
@@ -68,7 +74,7 @@ class _Fault(Exception):
         self.found = described(value)
 
 
-def _row(label: Any, signature: Signature) -> Json:
+def _row(label: Any, signature: Signature, recording: Recording) -> Json:
     if not isinstance(label, dict):
         raise _Fault(None, "an object with request_id or key, and value", label)
     for name in sorted(label.keys() - _FIELDS):
@@ -81,6 +87,11 @@ def _row(label: Any, signature: Signature) -> Json:
         raise _Fault("key", "a string or a number", key)
     if request_id is None and key is None:
         raise _Fault("request_id", "a request id or a key", None)
+    if request_id is None and recording.drops_key:
+        raise _Fault("request_id", "a request id, as keys are not recorded (record.drop)", None)
+    if request_id is None and not recording.is_whole:
+        # the key's last answer may be one that was not recorded: the label would go to an older one
+        raise _Fault("request_id", "a request id, as not every answer is recorded (record.sample)", None)
     if row is not None and (type(row) is not int or not 0 <= row < 2**31):
         raise _Fault("row", "the position of the row in its request, from 0", row)
     if "value" not in label:
@@ -88,7 +99,7 @@ def _row(label: Any, signature: Signature) -> Json:
     return {
         "request_id": request_id,
         "row": None if request_id is None else row or 0,
-        "key": None if key is None else str(key),
+        "key": recording.key(None if key is None else str(key)),
         "value": truth(label["value"], signature),
         "event_time": _time(label.get("time")),
     }

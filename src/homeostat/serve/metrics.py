@@ -55,6 +55,7 @@ class ServeMetrics:
         self._requests: dict[tuple[str, int], int] = {}
         self._request_seconds: dict[str, _Histogram] = {}
         self._labels: dict[str, int] = {}
+        self._unsampled: dict[str, int] = {}
         self._dropped: dict[str, int] = {}
 
     def evaluated(self, model: str, version: int, route: str, *, status: str, rows: int, seconds: float) -> None:
@@ -84,8 +85,11 @@ class ServeMetrics:
             found = self._request_seconds[path] = _Histogram(_SECONDS)
         found.add(seconds)
 
-    def labelled(self, model: str, count: int) -> None:
+    def labelled(self, model: str, count: int, *, unsampled: int = 0) -> None:
+        """Count labels taken in, and those of requests that are not recorded, which were not."""
         self._labels[model] = self._labels.get(model, 0) + count
+        if unsampled:
+            self._unsampled[model] = self._unsampled.get(model, 0) + unsampled
 
     def shadow_dropped(self, model: str) -> None:
         self._dropped[model] = self._dropped.get(model, 0) + 1
@@ -115,6 +119,11 @@ class ServeMetrics:
         labels = CounterMetricFamily("homeostat_labels", "Labels taken in", labels=["model"])
         for model, count in self._labels.items():
             labels.add_metric([model], count)
+        unsampled = CounterMetricFamily(
+            "homeostat_labels_unsampled", "Labels left out, of requests that are not recorded", labels=["model"]
+        )
+        for model, count in self._unsampled.items():
+            unsampled.add_metric([model], count)
         dropped = CounterMetricFamily(
             "homeostat_shadows_dropped", "Evaluations beside the answer left out under load", labels=["model"]
         )
@@ -125,7 +134,7 @@ class ServeMetrics:
         )
         for (model, version), count in self.waiting().items():
             waiting.add_metric([model, str(version)], count)
-        return [evaluations, rows, seconds, requests, whole, labels, dropped, waiting]
+        return [evaluations, rows, seconds, requests, whole, labels, unsampled, dropped, waiting]
 
     def text(self) -> bytes:
         """Return everything in Prometheus' text format."""

@@ -23,6 +23,7 @@ from homeostat.serve.lane import Lane
 from homeostat.serve.metrics import ServeMetrics
 from homeostat.serve.record import PredictionRow, RecordedRoute, answered, failed
 from homeostat.serve.recorder import Recorder, Writes
+from homeostat.serve.recording import EVERYTHING, Recording
 from homeostat.serve.router import choose
 from homeostat.serve.table import Table
 from homeostat.track.predictions import Predictions
@@ -95,7 +96,7 @@ class Plane:
     A switch of versions is one swap of a reference, so no request sees half of it. `load(model, version)` returns what evaluates it.
     `time_column`, `key_column` and `optional` are columns that rows may have beside the features; `key_column` makes a canary sticky. A
     canary or shadow has `trial_timeout_s` for a batch: after that a canary's request is answered by the champion. `timeout_s`: of any
-    batch. `queue`: requests that may wait for one version.
+    batch. `queue`: requests that may wait for one version. `recording`: what of answers goes into the record.
     """
 
     def __init__(
@@ -113,7 +114,9 @@ class Plane:
         timeout_s: float = 30.0,
         queue: int = 1000,
         metrics: ServeMetrics | None = None,
+        recording: Recording = EVERYTHING,
     ) -> None:
+        self.recording = recording
         self.metrics = metrics or ServeMetrics()
         self._load = load
         self._recorder = Recorder(record)
@@ -235,8 +238,9 @@ class Plane:
             left = None if asked.timeout_s is None else asked.timeout_s - (time.perf_counter() - start)
             outcome = await self._evaluate(champion, asked, "champion", received, left=left)
             written = written + outcome.rows
-        await self._recorder.write(asked.model, written)
-        if shadows:
+        if written:
+            await self._recorder.write(asked.model, written)
+        if shadows and written:  # what is not recorded is compared with nothing
             self._evaluate_beside(serving, asked, shadows, received)
         if outcome.predictions is None:
             raise self._failure(asked, answering.version, outcome.error)
@@ -346,12 +350,20 @@ class Plane:
                 version=loaded.version,
                 route=route,
                 latency_ms=seconds * 1e3,
+                recording=self.recording,
             )
             outcome = _Outcome(found.predictions, rows)
         except (ModelError, VersionDown, TimeoutError) as error:
             seconds = time.perf_counter() - start
-            told = str(error) if isinstance(error, ModelError) else f"{type(error).__name__}: {error}"
-            rows = failed(asked, told, received=received, version=loaded.version, route=route, latency_ms=seconds * 1e3)
+            rows = failed(
+                asked,
+                self._recorded_error(error, loaded),
+                received=received,
+                version=loaded.version,
+                route=route,
+                latency_ms=seconds * 1e3,
+                recording=self.recording,
+            )
             outcome = _Outcome(None, rows, error)
             log.warning(
                 "serve.version_failed",
@@ -372,6 +384,13 @@ class Plane:
             seconds=seconds,
         )
         return outcome
+
+    def _recorded_error(self, error: Exception, loaded: _Loaded) -> str:
+        """Return what the record says of a failure: not the words of a model that reads personal columns, which may quote them."""
+        if not isinstance(error, ModelError):
+            return f"{type(error).__name__}: {error}"
+        personal = self.recording.personal(loaded.signature.columns)
+        return f"{error.kind}: its words are not kept, as it reads '{personal[0]}'" if personal else str(error)
 
     async def _on_trial(self, loaded: _Loaded, table: Table) -> Evaluated:
         try:
@@ -407,7 +426,12 @@ class Plane:
         kind = error.kind if isinstance(error, ModelError) else type(error).__name__
         failure = PredictionFailed(
             f"version {version} of model '{asked.model}' could not answer: {kind}",
-            hint=f"the record of request {asked.request_id} has the whole error; `homeostat models rollback` brings the last version back",
+            hint=(
+                f"the record of request {asked.request_id} has the whole error; "
+                if self.recording.takes(asked.request_id)
+                else "the request is not among those that are recorded (record.sample); "
+            )
+            + "`homeostat models rollback` brings the last version back",
         )
         failure.__cause__ = error
         return failure

@@ -2,7 +2,7 @@
 
 Predictions: request_id, row (position in the request), key, received, event_time, version, route ('champion', 'canary': answered by it;
 'shadow': evaluated beside the answer), status ('ok', 'error'), latency_ms (of the batch that it was evaluated in), features (JSON text, null for shadows),
-prediction, scores, error, caller, trace (a W3C trace id). Labels: request_id, row, key, value, received, event_time, label_id.
+prediction, scores, error, caller, trace (a W3C trace id), sample (the share of requests that was recorded; null: all). Labels: request_id, row, key, value, received, event_time, label_id.
 """
 
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ import msgspec
 
 from homeostat.core.columns import Signature
 from homeostat.serve.answer import Question
+from homeostat.serve.recording import EVERYTHING, Recording
 from homeostat.serve.table import schema_of
 from homeostat.track.predictions import Predictions
 
@@ -47,6 +48,7 @@ class PredictionRow(msgspec.Struct, omit_defaults=True, gc=False):
     error: str | None = None
     caller: str | None = None
     trace: str | None = None
+    sample: float | None = None
 
 
 def answered(
@@ -57,9 +59,12 @@ def answered(
     version: int,
     route: RecordedRoute,
     latency_ms: float,
+    recording: Recording = EVERYTHING,
 ) -> list[PredictionRow]:
     """Return the rows to record of a version that answered, or would have."""
-    rows = _rows(asked, received, version=version, route=route, status="ok", latency_ms=latency_ms)
+    rows = _rows(asked, received, recording, version=version, route=route, status="ok", latency_ms=latency_ms)
+    if not rows:
+        return rows
     told = _texts(predictions)
     scores = None if predictions.scores is None else predictions.scores.tolist()
     for at, row in enumerate(rows):
@@ -70,10 +75,17 @@ def answered(
 
 
 def failed(
-    asked: Question, error: str, *, received: datetime, version: int, route: RecordedRoute, latency_ms: float
+    asked: Question,
+    error: str,
+    *,
+    received: datetime,
+    version: int,
+    route: RecordedRoute,
+    latency_ms: float,
+    recording: Recording = EVERYTHING,
 ) -> list[PredictionRow]:
     """Return the rows to record of a version that could not answer."""
-    rows = _rows(asked, received, version=version, route=route, status="error", latency_ms=latency_ms)
+    rows = _rows(asked, received, recording, version=version, route=route, status="error", latency_ms=latency_ms)
     for row in rows:
         row.error = error[:_MOST_ERROR]
     return rows
@@ -85,10 +97,20 @@ def lines(rows: Sequence[PredictionRow]) -> bytes:
 
 
 def _rows(
-    asked: Question, received: datetime, *, version: int, route: str, status: str, latency_ms: float
+    asked: Question,
+    received: datetime,
+    recording: Recording,
+    *,
+    version: int,
+    route: str,
+    status: str,
+    latency_ms: float,
 ) -> list[PredictionRow]:
-    at = microseconds(received)
-    texts: Sequence[str | None] = [None] * asked.table.height if route == "shadow" else asked.table.texts()
+    if not recording.takes(asked.request_id):
+        return []
+    at, caller = microseconds(received), recording.caller(asked.caller)
+    sample = None if recording.is_whole else recording.share
+    texts: Sequence[str | None] = [None] * asked.table.height if route == "shadow" else recording.texts(asked.table)
     return [
         PredictionRow(
             request_id=asked.request_id,
@@ -98,11 +120,12 @@ def _rows(
             route=route,
             status=status,
             latency_ms=latency_ms,
-            key=asked.key if key is None else key,
+            key=recording.key(asked.key if key is None else key),
             event_time=None if time is None else microseconds(time),
             features=text,
-            caller=asked.caller,
+            caller=caller,
             trace=asked.trace,
+            sample=sample,
         )
         for row, (key, time, text) in enumerate(zip(asked.keys, asked.times, texts, strict=True))
     ]

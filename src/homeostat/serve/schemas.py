@@ -102,7 +102,11 @@ def labels_schemas(signature: Signature) -> Json:
         ["labels"],
         example={"labels": [{"request_id": "the request's id", "row": 0, "value": said}]},
     )
-    answer = {"type": "object", "required": ["accepted"], "properties": {"accepted": {"type": "integer"}}}
+    answer = {
+        "type": "object",
+        "required": ["accepted"],
+        "properties": {"accepted": {"type": "integer"}, "unsampled": {"type": "integer"}},
+    }
     return {"request": request, "answer": answer}
 
 

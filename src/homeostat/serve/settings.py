@@ -7,6 +7,8 @@ from msgspec import Meta
 
 from homeostat.core.duration import Duration
 
+KEY, CALLER = "key", "caller"  # what requests have beside columns, as `record.drop` and `record.hash` name it
+
 
 class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`key`: the column whose value makes a canary sticky (a customer, a device); without it, the request id decides.
@@ -36,6 +38,13 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class RecordSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`keep`: rows received on earlier days than so long ago are removed for good, labelled or not (None: never)."""
+    """`keep`: rows received on earlier days than so long ago are removed for good, labelled or not (None: never).
+
+    `sample`: the share of requests that are recorded, by a hash of their id. `drop`: columns of which nothing is recorded; `hash`: those of
+    which a keyed hash is (`data.key`, `data.exclude`; `key` and `caller`: those that a request brings beside its rows).
+    """
 
     keep: Duration | None = None
+    sample: Annotated[float, Meta(gt=0.0, le=1.0)] = 1.0
+    drop: list[str] = []
+    hash: list[str] = []

@@ -63,6 +63,7 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "error": pl.String(),
         "caller": pl.String(),
         "trace": pl.String(),
+        "sample": pl.Float64(),
     },
     "labels": {
         "request_id": pl.String(),
@@ -277,8 +278,8 @@ class FileRecords:
                 return 0
             return sum(self._compact(kind, model) for kind in SCHEMAS for model in self.models(kind))
 
-    def erase(self, model: str, key: str) -> dict[str, int]:
-        """Remove every row of a key, and the labels of its requests' rows: from segments, tables and what tables leave behind; count them by kind.
+    def erase(self, model: str, keys: Sequence[str]) -> dict[str, int]:
+        """Remove every row of some keys (one subject's), and the labels of its requests' rows: from segments, tables and what tables leave behind; count them by kind.
 
         Raises Conflict, nothing being removed, where another process compacts, or where such rows are in a segment that a living writer has
         open: writers close theirs within about a minute.
@@ -287,7 +288,7 @@ class FileRecords:
             for kind in SCHEMAS:
                 self._compact(kind, _model(model))
             fresh = {k: _parse(k, b"".join(part for _, part in self._unmoved(k, model))) for k in SCHEMAS}
-            of_key = pl.col("key").eq_missing(pl.lit(key))
+            of_key = pl.col("key").is_in(keys).fill_null(value=False)
             place = pl.concat_str(["request_id", pl.col("row").fill_null(0).cast(pl.String)], separator="\0")
             scan = pl.concat([self._frame("predictions", model), fresh["predictions"].lazy()])
             places = scan.filter(of_key).select(place.unique()).collect().to_series().to_list()

@@ -14,6 +14,7 @@ def COMMAND(
     from homeostat.cli.house import here
     from homeostat.cli.output import next_step, show
 
-    taken = send_labels(here(), file, root=Path.cwd())
-    show({"accepted": taken}, f"{taken:,} labels taken")
+    taken, unsampled = send_labels(here(), file, root=Path.cwd())
+    told = f"; {unsampled:,} left out, whose answers were not recorded (record.sample)" if unsampled else ""
+    show({"accepted": taken, "unsampled": unsampled}, f"{taken:,} labels taken{told}")
     next_step("homeostat watch show")

@@ -2,7 +2,7 @@
 
     POST /models/{model}/predict   {"rows": [{...}]} -> {"request_id", "model", "version", "predictions": [{"prediction", "probabilities"}]}
     POST /models/{model}/versions/{version}/predict   the same of one version that is routed
-    POST /models/{model}/labels    {"labels": [{"request_id", "row", "value"} | {"key", "value"}]} -> {"accepted": n}
+    POST /models/{model}/labels    {"labels": [{"request_id", "row", "value"} | {"key", "value"}]} -> {"accepted": n}, and "unsampled" where there are any
     GET  /models, /models/{model}  routes and signature
     GET  /health, /health/live     503 until there is something to serve; 200 as long as the process lives
     GET  /metrics                  Prometheus
@@ -82,18 +82,22 @@ def _chosen_id(request: Request, asked: Asked) -> str | None:
 async def labels(desk: Desk, request: Request) -> Response:
     """Take in what turned out true."""
     model = request.params["model"]
+    given = labels_body(request.body)
     rows = label_rows(
-        labels_body(request.body),
+        given,
         model=model,
         signature=desk.plane.signature(model),
         received=desk.clock.now(),
         max_labels=desk.settings.max_rows,
         idempotency_key=request.headers.get("idempotency-key"),
         new_id=desk.new_id,
+        recording=desk.plane.recording,
     )
-    await asyncio.get_running_loop().run_in_executor(None, desk.record.write, "labels", rows)
-    desk.plane.metrics.labelled(model, len(rows))
-    return as_json({"accepted": len(rows)})
+    if rows:
+        await asyncio.get_running_loop().run_in_executor(None, desk.record.write, "labels", rows)
+    unsampled = len(given) - len(rows)
+    desk.plane.metrics.labelled(model, len(rows), unsampled=unsampled)
+    return as_json({"accepted": len(rows), **({"unsampled": unsampled} if unsampled else {})})
 
 
 async def models(desk: Desk, request: Request) -> Response:
