@@ -124,6 +124,7 @@ class Site:
     root: Path
     infrastructure: bool = False
     performance: bool = False
+    environment: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen | None = None
 
     def __post_init__(self) -> None:
@@ -152,16 +153,17 @@ class Site:
 
     # -- processes
 
-    def up(self, *, wait: bool = True) -> float:
+    def up(self, *options: str, wait: bool = True) -> float:
         """Start the server; return the seconds until both doors answered."""
         began = time.monotonic()
         with (self.root / "up.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "homeostat", "up", "--every", "0.3"],
+                [sys.executable, "-m", "homeostat", "up", "--every", "0.3", *options],
                 cwd=self.root,
                 stdout=log,
                 stderr=log,
-                env={name: value for name, value in os.environ.items() if not name.startswith("HOMEOSTAT_")},
+                env={name: value for name, value in os.environ.items() if not name.startswith("HOMEOSTAT_")}
+                | self.environment,
             )
         if wait:
             wait_until(self.answers, f"both doors of\n{self.log()}", seconds=60)

@@ -44,6 +44,21 @@ def test_it_says_how_the_model_is(ask):
     assert 'homeostat_model_state{model="late",state="new"} 1.0' in ask("GET", "/metrics").text
 
 
+def test_a_loop_that_runs_elsewhere_stands_by(tmp_path):
+    (tmp_path / "homeostat.yaml").write_text(PROJECT)
+    house = open_house(load(tmp_path / "homeostat.yaml"), writer_id="test", actor="ann")
+    app = build_door(house, looks=lambda: 0, leads=lambda: False)
+
+    async def once():
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=app), base_url="http://127.0.0.1:8701"
+        ) as client:
+            return (await client.get("/health")).json()
+
+    assert asyncio.run(once()) == {"status": "ok", "loop": "standing by", "looks": 0}
+    house.store.close()
+
+
 def test_a_cycle_is_asked_for_once_under_one_key(ask):
     first = ask("POST", "/api/v1/cycles", {"because": "new prices"}, **{"idempotency-key": "monday"})
     assert (first.status_code, first.json()["because"]) == (202, "new prices")

@@ -66,6 +66,7 @@ class DurableCycles:
                 "system_database_url": database_url,
                 # pending cycles must survive an upgrade of the package, so the version is that of the cycle's order of steps
                 "application_version": "cycle-1",
+                # the same on every machine: whoever leads the loop, and only they, runs what is pending
                 "executor_id": "control",
                 "log_level": "ERROR",
             }

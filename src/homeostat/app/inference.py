@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from homeostat.app.node import node_of
 from homeostat.app.project import load
 from homeostat.app.supervisor import exit_when_orphaned, run_program
 from homeostat.app.wiring import House, open_house, recording_of
@@ -234,7 +235,7 @@ def main() -> None:
     exit_when_orphaned()
     project_file, number = sys.argv[1:3]
     place = load(Path(project_file))
-    worker_id = f"worker-{number}"
+    worker_id = f"worker-{number}-{node_of(place)}"
     house = open_house(place, writer_id=worker_id, actor=worker_id)
     settings = place.project.serve
     stop = threading.Event()

@@ -3,8 +3,10 @@
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from typing import TypeVar
 
 import polars as pl
 
@@ -23,8 +25,11 @@ from homeostat.watch.reference import kept_reference
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 COMPACT = timedelta(seconds=30)
 QUIET = timedelta(minutes=1)  # how long nothing must be new until a look is due because time alone has passed
+_LEAD_S = 0.5
 BEFORE_A_REPLAY = datetime(
     1970, 1, 1, tzinfo=UTC
 )  # so that no cool-down reaches from the present into the past that is replayed
@@ -34,10 +39,26 @@ class Stopped(BaseException):
     """Raised inside a waiting step when the process stops. Not an Exception: the step must not count as failed, but run again."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Led:
+    """Durable steps, each of which begins only while this process leads."""
+
+    durable: Durable
+    await_lead: Callable[[], None]
+
+    def step(self, name: str, function: Callable[[], T]) -> T:
+        def led() -> T:
+            self.await_lead()
+            return function()
+
+        return self.durable.step(name, led)
+
+
 class Loop:
     """Owns the cycles of one project. `compact` moves the record's closed segments into tables, when they are due.
 
-    `replay`: the loop's time is the newest event time in the record, not the machine's.
+    `replay`: the loop's time is the newest event time in the record, not the machine's. `leads`: whether this process may act now; while it
+    may not, no look and no step of a cycle begins.
     """
 
     def __init__(
@@ -48,11 +69,13 @@ class Loop:
         probe: CandidateProbe | None,
         compact: Callable[[], None],
         replay: bool,
+        leads: Callable[[], bool] = lambda: True,
     ) -> None:
         self._house = house
         self._probe = probe
         self._compact = compact
         self._replay = replay
+        self._leads = leads
         self._stop = threading.Event()
         self._begun: set[str] = set()
         self._compacted: datetime | None = None
@@ -73,7 +96,8 @@ class Loop:
         self._take_up()
         while not self._stop.is_set():
             try:
-                self.tick()
+                if self._leads():
+                    self.tick()
             except Unfinished:
                 raise
             except Exception:  # the border of the loop's thread: tomorrow's tick must come whatever today's met
@@ -162,7 +186,8 @@ class Loop:
 
     def _run(self, request: CycleRequest, durable: Durable) -> CycleState:
         stages = self._stages(request)
-        return run_cycle(request, stages=stages, durable=durable, policy=self._house.project.retrain)
+        led = _Led(durable, self._await_lead)
+        return run_cycle(request, stages=stages, durable=led, policy=self._house.project.retrain)
 
     def _stages(self, request: CycleRequest) -> LiveStages:
         house = self._house
@@ -179,6 +204,10 @@ class Loop:
             workdir=house.workdir,
             pause=self._pause,
         )
+
+    def _await_lead(self) -> None:
+        while not self._leads():
+            self._pause(_LEAD_S)
 
     def _pause(self, seconds: float) -> None:
         if self._stop.wait(seconds):

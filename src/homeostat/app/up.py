@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from homeostat.app.node import node_of
 from homeostat.app.project import FILE, Place
 from homeostat.app.supervisor import Supervisor, free_port, python_module
 from homeostat.core.errors import Conflict, Unreachable
@@ -22,6 +23,7 @@ def up(place: Place, *, workers: int | None, replay: bool, every_s: float, tell:
     settings = place.project.serve
     place.state.mkdir(exist_ok=True, mode=0o700)
     lock = _only_one(place.state / "up.lock")
+    node_of(place)  # drawn before the processes start, which all read it
     free_port(settings.host, settings.port)
     free_port(settings.host, settings.control_port)
     file = str(Path(os.environ.get("HOMEOSTAT_PROJECT", place.root / FILE)).resolve())

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 DATABASE_VARIABLE = "HOMEOSTAT_DATABASE"
 ARTIFACTS_VARIABLE = "HOMEOSTAT_ARTIFACTS"
 RECORDS_VARIABLE = "HOMEOSTAT_RECORDS"
+TABLES_VARIABLE = "HOMEOSTAT_TABLES"
 CACHE_VARIABLE = "HOMEOSTAT_CACHE_GB"
 
 
@@ -58,7 +59,7 @@ def open_house(place: "Place", *, writer_id: str, actor: str | None = None, cloc
     return House(
         place=place,
         store=open_store(database_url(place)),
-        tables=DeltaTables(place.state / "tables"),
+        tables=DeltaTables(Path(os.environ.get(TABLES_VARIABLE) or place.state / "tables")),
         blobs=open_blobs(os.environ.get(ARTIFACTS_VARIABLE) or str(place.state / "blobs"), cache=place.state / "cache"),
         records=open_records(place, writer_id=writer_id),
         clock=clock or SystemClock(),

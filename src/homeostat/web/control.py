@@ -5,6 +5,8 @@ import logging
 import os
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ from homeostat.web.native_api import build_app
 from homeostat.web.safety import Safety, middleware_options
 
 if TYPE_CHECKING:
+    from homeostat.app.leading import Lease
     from homeostat.app.loop import Loop
 
 log = logging.getLogger(__name__)
@@ -21,7 +24,7 @@ log = logging.getLogger(__name__)
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
-def build_door(house: House, *, looks: Callable[[], int] = lambda: 1) -> App:
+def build_door(house: House, *, looks: Callable[[], int] = lambda: 1, leads: Callable[[], bool] = lambda: True) -> App:
     """Return all that the control process answers: the native API, and the tracking API that `mlflow` clients speak beside it."""
     from homeostat.web.mlflow_api.app import MlflowApi, belongs
     from homeostat.web.mlflow_api.discovery import discover
@@ -31,7 +34,7 @@ def build_door(house: House, *, looks: Callable[[], int] = lambda: 1) -> App:
     endpoints = [each for each in discover() if all(belongs(path) for path in each.paths)]
     desk = Desk(store=house.store, blobs=house.blobs, clock=house.clock, actor=house.actor, house=house)
     api = MlflowApi(desk, endpoints=endpoints)
-    native = build_app(house, looks=looks, beside=lambda: operations(endpoints))
+    native = build_app(house, looks=looks, leads=leads, beside=lambda: operations(endpoints))
 
     async def both(scope: Any, receive: Any, send: Any) -> None:
         await (api if scope["type"] == "http" and belongs(scope["path"]) else native)(scope, receive, send)
@@ -40,10 +43,11 @@ def build_door(house: House, *, looks: Callable[[], int] = lambda: 1) -> App:
 
 
 def main() -> None:
-    """Run the loop and its door until SIGTERM."""
+    """Run the loop, when it is this process's to run, and its door until SIGTERM."""
+    from homeostat.app.leading import Lease
+    from homeostat.app.node import node_of
     from homeostat.app.project import load
     from homeostat.app.supervisor import exit_when_orphaned
-    from homeostat.app.webhooks import Deliverer
     from homeostat.app.wiring import open_house
     from homeostat.serve.worker import run_worker
 
@@ -56,11 +60,13 @@ def main() -> None:
     exit_when_orphaned()
     place = load(Path(options.project))
     house = open_house(place, writer_id="control", actor="homeostat")
+    lease = Lease(house.store, model=place.project.model, node=node_of(place), clock=house.clock)
+    stop = threading.Event()
     running: list[Loop] = []
 
     def turn() -> None:
         try:
-            loop_on()
+            _lead(house, lease, stop, options, running)
         except HomeostatError as error:
             log.error("the loop cannot run: %s (%s)", error.message, error.hint)  # noqa: TRY400
             os._exit(error.exit_status)
@@ -68,32 +74,50 @@ def main() -> None:
             log.exception("the loop broke")
             os._exit(HomeostatError.exit_status)
 
-    def loop_on() -> None:
-        # imported here: the door answers while DBOS and the stages are still loading
-        from homeostat.app.compacting import compact
-        from homeostat.app.loop import Loop
-        from homeostat.app.wiring import workflow_database_url
-        from homeostat.serve.probe import ServerProbe
-
-        loop = Loop(
-            house,
-            workflow_database_url=workflow_database_url(place),
-            probe=ServerProbe(),
-            compact=lambda: compact(house.records, Path(options.project)),
-            replay=options.replay,
-        )
-        running.append(loop)
-        loop.run(every_s=options.every)
-
     threading.Thread(target=turn, name="loop", daemon=True).start()
-    Deliverer(house.store, house.clock).start()
     settings = place.project.serve
-    app = build_door(house, looks=lambda: running[0].ticks if running else 0)
+    app = build_door(house, looks=lambda: running[0].ticks if running else 0, leads=lambda: lease.is_sure)
     run_worker(app, host=settings.host, port=settings.control_port)
+    stop.set()
     for loop in running:
         loop.stop()
+    with suppress(HomeostatError):  # a database that is away: the lease ends by itself
+        lease.release()
     # what a cycle was doing is resumed at its last finished step by the next start: nothing to wait for
     os._exit(0)
+
+
+def _lead(
+    house: House, lease: "Lease", stop: threading.Event, options: argparse.Namespace, running: "list[Loop]"
+) -> None:
+    """Stand by until this process leads, then run the loop, which `running` gets, and deliver webhooks."""
+    from homeostat.app.leading import keep_leading, wait_to_lead
+
+    def lost() -> None:
+        log.error("another node leads the loop now: this process starts anew and stands by")
+        os._exit(HomeostatError.exit_status)
+
+    if not wait_to_lead(lease, stop):
+        return
+    threading.Thread(target=partial(keep_leading, lease, stop, on_lost=lost), name="lease", daemon=True).start()
+    # imported here: the door answers while DBOS and the stages are still loading
+    from homeostat.app.compacting import compact
+    from homeostat.app.loop import Loop
+    from homeostat.app.webhooks import Deliverer
+    from homeostat.app.wiring import workflow_database_url
+    from homeostat.serve.probe import ServerProbe
+
+    Deliverer(house.store, house.clock).start()
+    loop = Loop(
+        house,
+        workflow_database_url=workflow_database_url(house.place),
+        probe=ServerProbe(),
+        compact=lambda: compact(house.records, Path(options.project)),
+        replay=options.replay,
+        leads=lambda: lease.is_sure,
+    )
+    running.append(loop)
+    loop.run(every_s=options.every)
 
 
 if __name__ == "__main__":

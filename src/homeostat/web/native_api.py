@@ -69,15 +69,17 @@ def build_app(
     house: House,
     *,
     looks: Callable[[], int] = lambda: 1,
+    leads: Callable[[], bool] = lambda: True,
     beside: Callable[[], Sequence[openapi.Operation]] = lambda: (),
 ) -> Starlette:
     """Return the native API, to be put behind `web.safety`: /health, /metrics, /api/v1/status, /api/v1/cycles; /openapi.json describes it and what is `beside` it."""
 
     async def health(house: House, _request: Request) -> Response:
-        """Whether the door and the store behind it answer, and how often the loop has looked since its start."""
+        """Whether the door and the store behind it answer, and how often the loop has looked since its start; it stands by while it runs elsewhere."""
         await run_in_threadpool(lambda: status(house))
         looked = looks()
-        return JSONResponse({"status": "ok", "loop": "running" if looked else "starting", "looks": looked})
+        loop = "running" if looked else "starting" if leads() else "standing by"
+        return JSONResponse({"status": "ok", "loop": loop, "looks": looked})
 
     async def describe(_house: House, _request: Request) -> Response:
         """What all of this takes and answers, as OpenAPI 3.1."""
