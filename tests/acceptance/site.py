@@ -125,6 +125,7 @@ class Site:
     infrastructure: bool = False
     performance: bool = False
     environment: dict[str, str] = field(default_factory=dict)
+    workers: int = 1
     process: subprocess.Popen | None = None
 
     def __post_init__(self) -> None:
@@ -158,7 +159,7 @@ class Site:
         began = time.monotonic()
         with (self.root / "up.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "homeostat", "up", "--every", "0.3", *options],
+                [sys.executable, "-m", "homeostat", "up", "--every", "0.3", "--workers", str(self.workers), *options],
                 cwd=self.root,
                 stdout=log,
                 stderr=log,
@@ -192,6 +193,9 @@ class Site:
 
     def pid(self, kind: str) -> int | None:
         return next((pid for pid, found in self.processes().items() if found == kind), None)
+
+    def pids(self, kind: str) -> set[int]:
+        return {pid for pid, found in self.processes().items() if found == kind}
 
     def kill(self, kind: str) -> int | None:
         """Kill -9 a process of that kind; return its pid, None where there is none at this moment."""
@@ -403,4 +407,4 @@ def promoted_at_most_once(site: Site) -> None:
 def copy_of(made: Site, root: Path, *, infrastructure: bool = False) -> Site:
     """Return a site with the state of another one that is not running."""
     shutil.copytree(made.root, root, ignore=shutil.ignore_patterns("up.log", "up.lock"))
-    return Site(root, infrastructure=infrastructure, performance=made.performance)
+    return Site(root, infrastructure=infrastructure, performance=made.performance, workers=made.workers)

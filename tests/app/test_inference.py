@@ -12,7 +12,9 @@ from homeostat.app import inference
 from homeostat.app.inference import RouteFollower, beat_on
 from homeostat.audit.log import record, verify
 from homeostat.core.errors import AuditBroken
-from homeostat.core.records import Route
+from homeostat.core.records import ModelVersion, Route
+from homeostat.registry.health import tell_unhealthy
+from homeostat.registry.routing import promote, roll_back
 from homeostat.storage.sql.store import open_memory_store
 from homeostat.testing.serving import Forgets, PlaneInThread, Says, Versions
 
@@ -173,3 +175,36 @@ def test_a_server_that_loads_for_long_is_seen_to_live(server, monkeypatch):
     looking.join(20)
     beating.join(20)
     assert server.serves == (1,)
+
+
+def test_the_version_to_return_to_is_kept_unless_it_was_given_up(server):
+    house = SimpleNamespace(store=server.store, clock=server.clock)
+    server.follower = RouteFollower(house, server.plane, worker_id="worker-0", keeps_previous=True)
+    with server.store.write() as tx:
+        for number in (1, 2):
+            tx.models.add(
+                ModelVersion(
+                    model="m",
+                    version=number,
+                    run_id=f"run{number}",
+                    created=NOW,
+                    location=f"runs/{number}/model",
+                    digests={},
+                    signature={"task": "binary"},
+                    lineage={},
+                )
+            )
+    for number in (1, 2):
+        promote(store=server.store, model="m", version=number, actor="ann", now=NOW, force="a test")
+        server.look()
+    assert server.plane.plane.standby("m") == 1
+    roll_back(store=server.store, model="m", actor="ann", now=NOW, reason="a test")
+    server.look()
+    assert server.serves == (1,)
+    assert server.versions.loads == [1, 2]
+    assert server.plane.plane.standby("m") is None
+
+    promote(store=server.store, model="m", version=2, actor="ann", now=NOW, force="a test")
+    tell_unhealthy(server.store, model="m", version=1, reason="it dies", worker_id="worker-0", now=NOW)
+    server.look()
+    assert server.plane.plane.standby("m") is None

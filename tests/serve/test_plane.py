@@ -13,6 +13,7 @@ from homeostat.train.package import Package
 
 CHAMPION = Route(model="m", generation=1, champion=1)
 CANARY = Route(model="m", generation=2, champion=1, canary=2, canary_percent=100.0)
+CHAMPION_AGAIN = replace(CHAMPION, generation=3)
 SHADOW = Route(model="m", generation=2, champion=1, shadow=2)
 
 
@@ -321,3 +322,99 @@ def test_a_split_is_sticky_by_key(plane_of, records):
     plane = plane_of({1: fakes.Says(0.75), 2: fakes.Says(0.25)}, route)
     assert {plane.answer("m", [fakes.ROW], request_id=str(n), key="anna").version for n in range(5)} == {2}
     assert set(recorded(records, "version", "route")) == {(2, "canary")}
+
+
+class FailsLate(fakes.Hangs):
+    """Raises when it is let go; what warmed it up was answered."""
+
+    def predict_proba(self, frame):
+        answer = super().predict_proba(frame)
+        if self.asked > 1:
+            raise ZeroDivisionError("late")
+        return answer
+
+
+def waiting_for(plane, late):
+    """Ask what waits for a version; return the thread and where its answer appears, as soon as the version was asked."""
+    late.go.clear()
+    answers = []
+    client = threading.Thread(target=lambda: answers.append(plane.answer("m", [fakes.ROW], request_id="r")))
+    client.start()
+    while not plane.run(asking(plane)):
+        client.join(0.005)
+    return client, answers
+
+
+async def asking(plane):
+    return sum(each.asking for each in plane.plane._serving["m"].loaded.values())
+
+
+def test_a_champion_that_was_replaced_still_answers_for_the_canary_that_fails(plane_of, records):
+    late = FailsLate()
+    plane = plane_of({1: fakes.Says(0.25), 2: late, 3: fakes.Says(0.75)}, CANARY)
+    client, answers = waiting_for(plane, late)
+    plane.switch(Route(model="m", generation=3, champion=3))
+    late.go.set()
+    client.join(10)
+    assert answers[0].version == 1
+    assert recorded(records, "version", "route", "status") == [(2, "canary", "error"), (1, "champion", "ok")]
+
+
+def test_a_shadow_that_was_taken_out_still_answers_what_was_asked_before(plane_of, records):
+    late = fakes.Hangs(0.25)
+    plane = plane_of({1: late, 2: fakes.Says(0.75), 3: fakes.Says(0.5)}, SHADOW)
+    client, answers = waiting_for(plane, late)
+    plane.switch(Route(model="m", generation=3, champion=3))
+    late.go.set()
+    client.join(10)
+    assert plane.flush(10)
+    assert answers[0].version == 1
+    assert recorded(records, "version", "route", "status") == [(1, "champion", "ok"), (2, "shadow", "ok")]
+
+
+def test_the_version_to_return_to_stands_by_and_answers_without_being_loaded(plane_of):
+    versions = fakes.Versions({1: fakes.Says(0.25), 2: fakes.Says(0.75)})
+    plane = plane_of(versions)
+    plane.switch(Route(model="m", generation=2, champion=2), standby=1)
+    assert plane.plane.standby("m") == 1
+    plane.switch(CHAMPION_AGAIN)
+    assert plane.answer("m", [fakes.ROW], request_id="r").version == 1
+    assert versions.loads == [1, 2]
+    assert plane.plane.standby("m") is None
+
+
+def test_a_version_that_stands_by_is_loaded_where_it_was_not_there(plane_of):
+    versions = fakes.Versions({1: fakes.Says(0.25), 2: fakes.Says(0.75)})
+    plane = plane_of(versions, None)
+    plane.switch(Route(model="m", generation=2, champion=2), standby=1)
+    assert plane.answer("m", [fakes.ROW], request_id="r").version == 2
+    plane.switch(CHAMPION_AGAIN, standby=2)
+    assert plane.answer("m", [fakes.ROW], request_id="s").version == 1
+    assert versions.loads == [2, 1]
+
+
+def test_a_version_that_cannot_stand_by_disturbs_nothing_and_is_loaded_when_it_is_wanted(plane_of):
+    versions = fakes.Versions({1: fakes.Says(0.25), 2: fakes.Says(0.75)})
+    broken = [True]
+
+    def load(model, version):
+        if version == 1 and broken[0]:
+            raise OSError("its files are away")
+        return versions(model, version)
+
+    plane = plane_of(load, None)
+    plane.switch(Route(model="m", generation=2, champion=2), standby=1)
+    while plane.plane.standby("m") is not None:
+        plane.answer("m", [fakes.ROW])
+    broken[0] = False
+    plane.switch(CHAMPION_AGAIN)
+    assert plane.answer("m", [fakes.ROW], request_id="r").version == 1
+
+
+def test_a_version_that_was_given_up_does_not_come_back_from_standing_by(plane_of):
+    versions = fakes.Versions({1: fakes.Says(0.25), 2: fakes.Says(0.75)})
+    plane = plane_of(versions)
+    plane.plane._serving["m"].loaded[1].evaluator.is_given_up = True
+    plane.switch(Route(model="m", generation=2, champion=2), standby=1)
+    plane.switch(CHAMPION_AGAIN)
+    assert versions.loads == [1, 2, 1]

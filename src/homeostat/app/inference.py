@@ -22,6 +22,7 @@ from homeostat.core.duration import size_bytes
 from homeostat.core.errors import HomeostatError
 from homeostat.core.records import ModelVersion, Route, Worker
 from homeostat.registry.health import tell_unhealthy
+from homeostat.registry.routing import to_return_to
 from homeostat.registry.versions import package_of
 from homeostat.registry.workers import tell_unable
 
@@ -49,7 +50,7 @@ class _Failure:
 class Switched(Protocol):
     """A plane as a thread sees it."""
 
-    def switch(self, route: Route) -> None: ...
+    def switch(self, route: Route, *, standby: int | None = None) -> None: ...
     @property
     def routes(self) -> dict[str, Route]: ...
 
@@ -61,9 +62,9 @@ class OnLoop:
     plane: "Plane"
     loop: asyncio.AbstractEventLoop
 
-    def switch(self, route: Route) -> None:
+    def switch(self, route: Route, *, standby: int | None = None) -> None:
         """Switch, and return when it is done."""
-        asyncio.run_coroutine_threadsafe(self.plane.switch(route), self.loop).result()
+        asyncio.run_coroutine_threadsafe(self.plane.switch(route, standby=standby), self.loop).result()
 
     @property
     def routes(self) -> dict[str, Route]:
@@ -74,13 +75,15 @@ class RouteFollower:
     """Switches a plane to the newest routes and tells the store which generation this worker has switched to.
 
     A route that cannot be followed (a version that does not load) is tried again every second; the third failure is told to the store,
-    for whoever waits. Meanwhile the route before it answers, or, in a process that has none, its champion alone.
+    for whoever waits. Meanwhile the route before it answers, or, in a process that has none, its champion alone. `keeps_previous`: the
+    version that a roll-back would bring back stays in memory.
     """
 
-    def __init__(self, house: House, plane: "Switched", *, worker_id: str) -> None:
+    def __init__(self, house: House, plane: "Switched", *, worker_id: str, keeps_previous: bool = False) -> None:
         self._house = house
         self._plane = plane
         self._worker_id = worker_id
+        self._keeps_previous = keeps_previous
         self._started = house.clock.now()
         self._generations: dict[str, int] = {}
         self._failed: dict[str, _Failure] = {}
@@ -89,8 +92,8 @@ class RouteFollower:
     def look(self) -> None:
         """Switch what has changed; beat when something did, or a second has passed."""
         with self._house.store.read() as tx:
-            routes = tx.routes.all()
-        switched = [self._follow(route) for route in routes if self._is_due(route)]
+            due = [(route, to_return_to(tx, route.model)) for route in tx.routes.all() if self._is_due(route)]
+        switched = [self._follow(route, previous if self._keeps_previous else None) for route, previous in due]
         now = self._house.clock.now()
         # abs: a clock that was set back must not silence the heart for as long
         if any(switched) or self._beaten is None or abs((now - self._beaten).total_seconds()) >= _BEAT_S:
@@ -102,9 +105,9 @@ class RouteFollower:
             return time.monotonic() - failure.tried >= _RETRY_S
         return route.generation != self._generations.get(route.model)
 
-    def _follow(self, route: Route) -> bool:
+    def _follow(self, route: Route, standby: int | None) -> bool:
         try:
-            self._plane.switch(route)
+            self._plane.switch(route, standby=standby)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - border: loading a model runs foreign code, and the heart must beat on
             told = error.message if isinstance(error, HomeostatError) else f"{type(error).__name__}: {error}"
             self._could_not(route, told)
@@ -200,21 +203,22 @@ def loader(house: House, *, on_unhealthy: Callable[[str, int, str], None] = lamb
     """Return what loads a version, its files checked first: its compiled form where it has one that agrees, else a process of its own."""
     settings = house.project.serve
 
-    def find(model: str, version: int) -> tuple[Path, ModelVersion]:
-        with house.store.read() as tx:
-            found = tx.models.get(model, version)
-        return package_of(found, blobs=house.blobs), found
-
-    async def load_version(model: str, version: int) -> "Evaluator | Quick":
-        from homeostat.serve.hosts.host import Host, HostSettings
+    def find(model: str, version: int) -> "tuple[Path, ModelVersion, Quick | None]":
         from homeostat.train.compiled.session import load as load_compiled
         from homeostat.train.signature import from_json
 
-        folder, found = await asyncio.get_running_loop().run_in_executor(None, find, model, version)
-        if settings.compiled == "auto":
-            compiled = load_compiled(folder, from_json(found.signature))
-            if compiled is not None:
-                return compiled
+        with house.store.read() as tx:
+            found = tx.models.get(model, version)
+        folder = package_of(found, blobs=house.blobs)
+        return folder, found, load_compiled(folder, from_json(found.signature)) if settings.compiled == "auto" else None
+
+    async def load_version(model: str, version: int) -> "Evaluator | Quick":
+        from homeostat.serve.hosts.host import Host, HostSettings
+
+        # in a thread, the session of a compiled model too: requests go on meanwhile
+        folder, found, compiled = await asyncio.get_running_loop().run_in_executor(None, find, model, version)
+        if compiled is not None:
+            return compiled
         host = Host(
             folder,
             signature=found.signature if found.source else None,
@@ -247,7 +251,8 @@ def main() -> None:
         from homeostat.serve.request_ids import fresh_ids
 
         plane = plane_of(house)
-        follower = RouteFollower(house, OnLoop(plane, asyncio.get_running_loop()), worker_id=worker_id)
+        on_loop = OnLoop(plane, asyncio.get_running_loop())
+        follower = RouteFollower(house, on_loop, worker_id=worker_id, keeps_previous=settings.standby)
         await asyncio.get_running_loop().run_in_executor(None, follower.look)
         followers.append(follower)
         for work in (follow, beat_on):

@@ -67,6 +67,12 @@ def roll_back(*, store: Store, model: str, actor: str, now: datetime, reason: st
         return _crown(tx, candidate, kind="alias.rolled_back", actor=actor, now=now, force=reason, key=key)
 
 
+def to_return_to(tx: Transaction, model: str) -> int | None:
+    """Return the version that a roll-back would bring back, None where there is none, or where it was given up."""
+    previous = tx.models.alias(model, PREVIOUS)
+    return previous if previous is not None and tx.models.get(model, previous).health == "ok" else None
+
+
 def send_traffic(
     *,
     store: Store,

@@ -39,6 +39,10 @@ class Evaluator(Protocol):
         Not called twice at once.
         """
 
+    @property
+    def is_given_up(self) -> bool:
+        """Whether it answers nothing any more."""
+
     def abort(self) -> None:
         """Give up the evaluation under way, which takes too long."""
 
@@ -61,6 +65,7 @@ class ThreadEvaluator:
     """A package in this process, asked in a thread: for tests and probes. Code that hangs cannot be stopped there."""
 
     kind = "thread"
+    is_given_up = False
 
     def __init__(self, package: Package) -> None:
         self.package = package

@@ -20,11 +20,13 @@ from homeostat.serve.batcher import Batcher, Evaluated, QueueBatcher, TickBatche
 from homeostat.serve.decoder import Decoder
 from homeostat.serve.evaluator import Evaluator, ModelError, Quick
 from homeostat.serve.lane import Lane
+from homeostat.serve.loaded import Loaded
 from homeostat.serve.metrics import ServeMetrics
 from homeostat.serve.record import PredictionRow, RecordedRoute, answered, failed
 from homeostat.serve.recorder import Recorder, Writes
 from homeostat.serve.recording import EVERYTHING, Recording
 from homeostat.serve.router import choose
+from homeostat.serve.standby import Standbys
 from homeostat.serve.table import Table
 from homeostat.track.predictions import Predictions
 
@@ -36,30 +38,15 @@ Load = Callable[[str, int], Awaitable[Evaluator | Quick]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Loaded:
-    """A version in memory."""
-
-    version: int
-    kind: str
-    batcher: Batcher
-    decoder: Decoder
-    quick: Quick | None = None
-
-    @property
-    def signature(self) -> Signature:
-        return self.decoder.signature
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class _Serving:
     """One generation of a model's route with all that it needs; replaced whole, never changed."""
 
     route: Route
-    loaded: Mapping[int, _Loaded]
+    loaded: Mapping[int, Loaded]
     lane: Lane | None = None
 
     @property
-    def champion(self) -> _Loaded:
+    def champion(self) -> Loaded:
         if self.route.champion is None:
             raise Conflict(
                 f"model '{self.route.model}' has no champion yet",
@@ -137,11 +124,14 @@ class Plane:
         self._recent: dict[str, deque[Table]] = {}
         self._asked = 0
         self._switching = asyncio.Lock()
+        self._standbys = Standbys(self._loaded, self._let_go)
 
     # -- routes
 
-    async def switch(self, route: Route) -> None:
+    async def switch(self, route: Route, *, standby: int | None = None) -> None:
         """Load and warm what the route needs, then serve by it; versions that it does not name are let go when they have answered.
+
+        `standby`: a version that stays in memory, or is loaded beside all else, because a roll-back would bring it back.
 
         A route of an older generation than the one served is left alone. If a version cannot be loaded, its error is raised and
         everything stays as it was.
@@ -151,11 +141,12 @@ class Plane:
             if now is not None and route.generation < now.route.generation:
                 return
             held = {} if now is None else dict(now.loaded)
-            fresh: dict[int, _Loaded] = {}
+            fresh: dict[int, Loaded] = {}
             try:
                 for version in route.versions:
                     if version not in held:
-                        fresh[version] = await self._loaded(route.model, version)
+                        ready = await self._standbys.take(route.model, version)
+                        fresh[version] = ready or await self._loaded(route.model, version)
             except BaseException:
                 for each in fresh.values():
                     self._let_go(each)
@@ -163,13 +154,20 @@ class Plane:
             loaded = {version: held.get(version) or fresh[version] for version in route.versions}
             self._serving = {**self._serving, route.model: _Serving(route, loaded, _lane(route, loaded))}
             for version, gone in held.items():
-                if version not in loaded:
+                if version == standby and version not in loaded:
+                    self._standbys.keep(route.model, gone)
+                elif version not in loaded:
                     self._let_go(gone)
+            if standby is None or standby in loaded:
+                self._standbys.drop(route.model)
+            else:
+                self._standbys.want(route.model, standby)
 
     def forget(self, model: str) -> None:
         """Serve a model no longer."""
         serving = self._serving.get(model)
         self._serving = {name: other for name, other in self._serving.items() if name != model}
+        self._standbys.drop(model)
         for loaded in serving.loaded.values() if serving is not None else ():
             self._let_go(loaded)
 
@@ -181,6 +179,10 @@ class Plane:
     def generations(self) -> dict[str, int]:
         """Return what this process has switched to, for the workers' table."""
         return {name: route.generation for name, route in self.routes.items()}
+
+    def standby(self, model: str) -> int | None:
+        """Return the version that stands by for a roll-back, loaded or being loaded."""
+        return self._standbys.version(model)
 
     @property
     def waiting(self) -> dict[tuple[str, int], int]:
@@ -196,7 +198,9 @@ class Plane:
         """Return the version that answers (None: the champion); NotFound for a model or version that is not served, Conflict without champion."""
         serving = self._of(model)
         found = serving.champion if version is None else self._pinned(serving, version)
-        return Served(model=model, version=found.version, route=serving.route, decoder=found.decoder, kind=found.kind)
+        return Served(
+            model=model, version=found.version, route=serving.route, decoder=found.decoder, kind=found.evaluator.kind
+        )
 
     def signature(self, model: str) -> Signature:
         """Return what the model's champion takes; raise NotFound for an unknown model, Conflict where there is no champion."""
@@ -217,6 +221,17 @@ class Plane:
         recorded), Unreachable where the answer cannot be recorded.
         """
         serving = self._of(asked.model)
+        # a version that answers for another one, or shadows it, is asked late: a switch meanwhile must not close it
+        held = list(serving.loaded.values()) if len(serving.loaded) > 1 else ()
+        for each in held:
+            each.asking += 1
+        try:
+            return await self._answer(serving, asked)
+        finally:
+            for each in held:
+                each.asking -= 1
+
+    async def _answer(self, serving: _Serving, asked: Question) -> Answer:
         received = self._clock.now()
         role: RecordedRoute
         shadows: Sequence[int]
@@ -270,7 +285,7 @@ class Plane:
             raise NotFound(f"no model '{model}' is served here", hint=near(model, self._serving))
         return serving
 
-    def _pinned(self, serving: _Serving, version: int) -> _Loaded:
+    def _pinned(self, serving: _Serving, version: int) -> Loaded:
         found = serving.loaded.get(version)
         if found is None:
             known = ", ".join(map(str, sorted(serving.loaded))) or "none"
@@ -279,26 +294,32 @@ class Plane:
             )
         return found
 
-    async def _loaded(self, model: str, version: int) -> _Loaded:
+    async def _loaded(self, model: str, version: int) -> Loaded:
         start = time.perf_counter()
         found = await self._load(model, version)
-        decoder = Decoder(found.signature, **self._rows)
         batcher: Batcher
         if isinstance(found, Quick):
             batcher = TickBatcher(found, queue=self._queue)
         else:
             batcher = QueueBatcher(found, queue=self._queue, timeout_s=self._timeout_s)
-        loaded = _Loaded(version, found.kind, batcher, decoder, found if isinstance(found, Quick) else None)
+        loaded = Loaded(version, found, batcher, Decoder(found.signature, **self._rows))
         try:
-            async with asyncio.timeout(_WARM_TIMEOUT_S):
-                for table in self._warming(model, found.signature):
-                    await batcher.ask(table)
-        except (ModelError, VersionDown, TimeoutError) as error:
-            # a made-up row may be refused by a model that is sound
-            log.info("serve.warm_up_refused", extra={"model": model, "version": version, "error": str(error)})
+            await self._warm(model, loaded)
+        except BaseException:
+            self._let_go(loaded)
+            raise
         took = time.perf_counter() - start
         log.info("serve.version_loaded", extra={"model": model, "version": version, "seconds": round(took, 3)})
         return loaded
+
+    async def _warm(self, model: str, loaded: Loaded) -> None:
+        try:
+            async with asyncio.timeout(_WARM_TIMEOUT_S):
+                for table in self._warming(model, loaded.signature):
+                    await loaded.batcher.ask(table)
+        except (ModelError, VersionDown, TimeoutError) as error:
+            # a made-up row may be refused by a model that is sound
+            log.info("serve.warm_up_refused", extra={"model": model, "version": loaded.version, "error": str(error)})
 
     def _warming(self, model: str, signature: Signature) -> list[Table]:
         """Return rows that make a version do its first-time work before a client waits for it: recent ones, where they fit it."""
@@ -306,8 +327,8 @@ class Plane:
         fitting = [table for table in recent if {c.name for c in signature.columns} <= {c.name for c in table.columns}]
         return [table.fitted(signature.columns) for table in fitting] or [_blank(signature)]
 
-    def _let_go(self, loaded: _Loaded) -> None:
-        self._spawn(loaded.batcher.close())
+    def _let_go(self, loaded: Loaded) -> None:
+        self._spawn(loaded.close())
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -321,7 +342,7 @@ class Plane:
 
     async def _evaluate(
         self,
-        loaded: _Loaded,
+        loaded: Loaded,
         asked: Question,
         route: RecordedRoute,
         received: datetime,
@@ -385,14 +406,14 @@ class Plane:
         )
         return outcome
 
-    def _recorded_error(self, error: Exception, loaded: _Loaded) -> str:
+    def _recorded_error(self, error: Exception, loaded: Loaded) -> str:
         """Return what the record says of a failure: not the words of a model that reads personal columns, which may quote them."""
         if not isinstance(error, ModelError):
             return f"{type(error).__name__}: {error}"
         personal = self.recording.personal(loaded.signature.columns)
         return f"{error.kind}: its words are not kept, as it reads '{personal[0]}'" if personal else str(error)
 
-    async def _on_trial(self, loaded: _Loaded, table: Table) -> Evaluated:
+    async def _on_trial(self, loaded: Loaded, table: Table) -> Evaluated:
         try:
             async with asyncio.timeout(self._trial_timeout_s):
                 return await loaded.batcher.ask(table)
@@ -407,9 +428,11 @@ class Plane:
                 self.metrics.shadow_dropped(asked.model)
                 continue
             self._shadow_rows += rows
-            self._spawn(self._shadow(serving.loaded[version], asked, received))
+            loaded = serving.loaded[version]
+            loaded.asking += 1
+            self._spawn(self._shadow(loaded, asked, received))
 
-    async def _shadow(self, loaded: _Loaded, asked: Question, received: datetime) -> None:
+    async def _shadow(self, loaded: Loaded, asked: Question, received: datetime) -> None:
         try:
             outcome = await self._evaluate(loaded, asked, "shadow", received)
             await self._recorder.write(asked.model, outcome.rows)
@@ -417,6 +440,7 @@ class Plane:
             log.warning("serve.shadow_not_recorded", extra={"model": asked.model, "why": error.message})
         finally:
             self._shadow_rows -= asked.table.height
+            loaded.asking -= 1
 
     def _failure(self, asked: Question, version: int, error: Exception | None) -> HomeostatError:
         if isinstance(error, VersionDown):
@@ -448,7 +472,7 @@ async def _in_time(future: "asyncio.Future[Evaluated]", limit_s: float) -> Evalu
         ) from None
 
 
-def _lane(route: Route, loaded: Mapping[int, _Loaded]) -> Lane | None:
+def _lane(route: Route, loaded: Mapping[int, Loaded]) -> Lane | None:
     if route.champion is None or route.versions != (route.champion,):
         return None
     champion = loaded[route.champion]
@@ -465,7 +489,7 @@ def _lane(route: Route, loaded: Mapping[int, _Loaded]) -> Lane | None:
     )
 
 
-def _fitted(table: Table, loaded: _Loaded) -> Table:
+def _fitted(table: Table, loaded: Loaded) -> Table:
     try:
         return table.fitted(loaded.signature.columns)
     except KeyError as error:

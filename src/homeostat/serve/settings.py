@@ -17,6 +17,7 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     of a disk's sync; `fast`: the last second may be lost. `queue`: requests that may wait for a model; more are refused with 429.
     `timeout`: the longest that one batch may take a model; after that its process is killed. `trial_timeout`: the same for a canary, whose
     requests the champion answers then. `memory`: above that, the process of a model is started anew (None: no limit).
+    `standby`: keep the version in memory that a roll-back would bring back, so that it answers at once.
     `grpc_port`: where the Open Inference Protocol is spoken over gRPC too (extra `grpc`; None: nowhere).
     """
 
@@ -34,6 +35,7 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     timeout: Duration = msgspec.field(default_factory=lambda: Duration(seconds=30))
     trial_timeout: Duration = msgspec.field(default_factory=lambda: Duration(seconds=5))
     memory: str | None = None
+    standby: bool = True
     drain: Duration = msgspec.field(default_factory=lambda: Duration(seconds=5))
 
 

@@ -182,8 +182,8 @@ class PlaneInThread:
     def generations(self) -> dict[str, int]:
         return self.plane.generations
 
-    def switch(self, route: Route) -> None:
-        self.run(self.plane.switch(route))
+    def switch(self, route: Route, *, standby: int | None = None) -> None:
+        self.run(self.plane.switch(route, standby=standby))
 
     def forget(self, model: str) -> None:
         async def forget() -> None:

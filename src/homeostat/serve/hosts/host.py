@@ -91,6 +91,10 @@ class Host:
     def pid(self) -> int | None:
         return None if self._process is None else self._process.pid
 
+    @property
+    def is_given_up(self) -> bool:
+        return self._fenced is not None
+
     async def start(self) -> None:
         """Start the process and wait until it has loaded the package; raise InvalidInput where it cannot."""
         await self._start()
