@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+_MOST_COMPARED = 200  # letters: what is longer is no name that was mistyped, and comparing costs more than its length
+
 
 class HomeostatError(Exception):
     """Root of all errors that a user can act on.
@@ -143,7 +145,7 @@ def near(name: str, known: Iterable[str]) -> str | None:
     "did you mean 'churn'?"
     """
     names = sorted(known)
-    close = get_close_matches(name, names, n=3)
+    close = get_close_matches(name, names, n=3) if len(name) <= _MOST_COMPARED else []
     if close:
         return "did you mean " + " or ".join(f"'{n}'" for n in close) + "?"
     if names:

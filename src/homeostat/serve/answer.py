@@ -14,7 +14,7 @@ class Question(msgspec.Struct, kw_only=True, eq=False):
     """Rows for a model. `keys`, `times`: of each row, None where not given; `key`: for rows without one of their own.
 
     `version`: ask that version, which must be routed; None: whom the route says. `timeout_s`: after that the client no longer wants it.
-    `caller` and `trace` (a W3C trace id) go into the record.
+    `caller` and `trace` (a W3C trace id) go into the record. `wants_scores`: an answer without probabilities is none.
     """
 
     model: str
@@ -27,6 +27,7 @@ class Question(msgspec.Struct, kw_only=True, eq=False):
     timeout_s: float | None = None
     caller: str | None = None
     trace: str | None = None
+    wants_scores: bool = False
 
 
 class Answer(msgspec.Struct, kw_only=True, eq=False):

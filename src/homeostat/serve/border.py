@@ -53,12 +53,15 @@ class Hosts:
 
     def check(self, request: HasHeaders) -> None:
         """Raise NotAllowed where the Host header, or the Origin that browsers add, is foreign."""
-        host = request.headers.get("host", "")
-        if host not in self._seen and not self._remembered(host):
+        headers = request.headers
+        self.refuse_foreign(host=headers.get("host", ""), origin=headers.get("origin"))
+
+    def refuse_foreign(self, *, host: str | None, origin: str | None) -> None:
+        """Raise NotAllowed where one that is given is not ours."""
+        if host is not None and host not in self._seen and not self._remembered(host):
             raise NotAllowed(
                 f"this server is not '{host[:100]}'", hint="ask it by the address in homeostat.yaml: serve.host"
             )
-        origin = request.headers.get("origin")
         if origin is not None and not self._is_own(origin):
             raise NotAllowed(f"a page of '{origin[:100]}' may not use this server", hint="ask from a program instead")
 

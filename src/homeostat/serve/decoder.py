@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from homeostat.core.columns import Column, Kind, Signature
-from homeostat.serve.bodies import PredictBody, predict_body
+from homeostat.serve.bodies import PredictBody, predict_body, refuse_twice
 from homeostat.serve.table import Table
 from homeostat.serve.validate import Rows, Validator, instant
 
@@ -76,12 +76,27 @@ class Decoder:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return self._thoroughly(predict_body(body))
         if not found.rows or len(found.rows) > self._validator.max_rows:
-            self._validator.refuse_shape([{}] * len(found.rows))
+            self.refuse_count(len(found.rows))
+        if body.count(b":") != len(found.rows) * self._width + 1:
+            self._refuse_twice(body, found)
         rows = self._quick(found.rows)
         if rows is None:
             return self._thoroughly(predict_body(body))
         key = found.key
         return Asked(rows=rows, request_id=found.request_id, key=None if key is None else str(key))
+
+    @property
+    def known(self) -> frozenset[str]:
+        """Return the names that columns of a request may have: the features, and what may stand beside them."""
+        return self._validator.known
+
+    @property
+    def max_rows(self) -> int:
+        return self._validator.max_rows
+
+    def refuse_count(self, rows: int) -> None:
+        """Raise InvalidRows for a request of no rows, or of more than are taken."""
+        self._validator.refuse_count(rows)
 
     def rows(self, values: Sequence[Any]) -> Rows:
         """Return objects of features as a table; raise InvalidRows."""
@@ -89,6 +104,15 @@ class Decoder:
 
     def _thoroughly(self, asked: PredictBody) -> Asked:
         return Asked(rows=self._validator.read(asked.rows), request_id=asked.request_id, key=asked.key)
+
+    def _refuse_twice(self, body: bytes, found: Any) -> None:
+        """Look for fields that are there twice, where a colon is left that is neither a known field's nor within a text."""
+        values = [value for struct in found.rows for value in msgspec.structs.astuple(struct)]
+        keys = 1 + sum(value is not msgspec.UNSET for value in values)
+        keys += (found.request_id is not None) + (found.key is not None)
+        if b"\\" not in body:  # nothing is escaped: texts have their colons in the body
+            keys += sum(value.count(":") for value in [*values, found.request_id, found.key] if isinstance(value, str))
+        refuse_twice(body, keys)
 
     def _quick(self, structs: Sequence[Any]) -> Rows | None:
         """Return the rows, None where a value needs a closer look."""

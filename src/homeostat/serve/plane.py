@@ -217,8 +217,8 @@ class Plane:
         """Return predictions for the rows, recorded before this returns.
 
         The key makes the choice of a canary sticky: that of the request, or the rows' own where all have the same, else the request id. Raises
-        PredictionFailed where the champion fails and VersionDown where its process is away (both recorded), Overloaded and TooLate (not
-        recorded), Unreachable where the answer cannot be recorded.
+        PredictionFailed where the champion fails and VersionDown where its process is away (both recorded), Overloaded, TooLate and NotFound
+        for probabilities that a version does not give (not recorded), Unreachable where the answer cannot be recorded.
         """
         serving = self._of(asked.model)
         # a version that answers for another one, or shadows it, is asked late: a switch meanwhile must not close it
@@ -253,6 +253,10 @@ class Plane:
             left = None if asked.timeout_s is None else asked.timeout_s - (time.perf_counter() - start)
             outcome = await self._evaluate(champion, asked, "champion", received, left=left)
             written = written + outcome.rows
+        if asked.wants_scores and outcome.predictions is not None and outcome.predictions.scores is None:
+            raise NotFound(
+                f"version {answering.version} of model '{asked.model}' gives no probabilities", hint="ask for predict"
+            )
         if written:
             await self._recorder.write(asked.model, written)
         if shadows and written:  # what is not recorded is compared with nothing
@@ -282,7 +286,7 @@ class Plane:
     def _of(self, model: str) -> _Serving:
         serving = self._serving.get(model)
         if serving is None:
-            raise NotFound(f"no model '{model}' is served here", hint=near(model, self._serving))
+            raise NotFound(f"no model '{model[:100]}' is served here", hint=near(model, self._serving))
         return serving
 
     def _pinned(self, serving: _Serving, version: int) -> Loaded:

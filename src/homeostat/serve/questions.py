@@ -30,6 +30,7 @@ async def answered(
     *,
     version: int | None = None,
     request_id: str | None = None,
+    wants_scores: bool = False,
 ) -> Answer:
     """Return the answer to rows. An id that the client chose is used once, or again for the same body."""
     headers = request.headers
@@ -43,6 +44,7 @@ async def answered(
         timeout_s=timeout_of(headers),
         caller=caller_of(headers),
         trace=trace_of(headers),
+        wants_scores=wants_scores,
     )
     if request_id is None:
         return await desk.plane.answer(question)

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from homeostat.core.columns import Column, Kind, Signature, Task
-from homeostat.core.errors import InvalidInput, near
+from homeostat.core.errors import InvalidInput, NotFound, near
 from homeostat.serve.decoder import Decoder
 from homeostat.serve.table import Table
-from homeostat.serve.validate import Rows
+from homeostat.serve.validate import Rows, described
 from homeostat.track.predictions import Predictions
 
 Array = npt.NDArray[Any]
@@ -84,25 +84,37 @@ def rows_of(decoder: Decoder, tensors: Sequence[Tensor]) -> Rows:
     known = {column.name for column in columns}
     if len(tensors) == 1 and (names[0] not in known or (len(tensors[0].shape) == 2 and tensors[0].shape[1] > 1)):
         return _of_matrix(decoder, tensors[0])
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
-        raise InvalidInput(f"input '{twice[0]}' is there twice", hint="send each column once")
-    values = {tensor.name: _flat(tensor) for tensor in tensors}
-    heights = {name: len(each) for name, each in values.items()}
-    height = heights[names[0]]
-    for name, other in heights.items():
-        if other != height:
+    _refuse_names(decoder, names)
+    values = {tensor.name: _column(tensor) for tensor in tensors}
+    height = len(values[names[0]])
+    for name, each in values.items():
+        if len(each) != height:
             raise InvalidInput(
-                f"input '{name}' has {other} values, '{names[0]}' has {height}", hint="send one for each row"
+                f"input '{name}' has {len(each)} values, '{names[0]}' has {height}", hint="send one for each row"
             )
+    decoder.refuse_count(height)
     quick = _quick(decoder.signature, values, height)
     if quick is not None:
         return quick
-    missing = [column.name for column in columns if column.name not in values]
-    if missing:
-        raise InvalidInput(f"input '{missing[0]}' is missing", hint=near(missing[0], names))
     listed = {name: _listed(each) for name, each in values.items()}
     return decoder.rows([dict(zip(listed, row, strict=True)) for row in zip(*listed.values(), strict=True)])
+
+
+def _refuse_names(decoder: Decoder, names: Sequence[str]) -> None:
+    """Raise InvalidInput where a column is there twice, is missing or not known; it names both of the last two, one may be meant for the other."""
+    seen = set()
+    for name in names:
+        if name in seen:
+            raise InvalidInput(f"input '{name[:100]}' is there twice", hint="send each column once")
+        seen.add(name)
+    missing = [name for name in decoder.signature.names if name not in seen]
+    foreign = [name for name in names if name not in decoder.known]
+    if missing:
+        beside = f", and '{foreign[0][:100]}' is no column of the model" if foreign else ""
+        raise InvalidInput(f"input '{missing[0]}' is missing{beside}", hint=near(missing[0], foreign or names))
+    if foreign:
+        hint = near(foreign[0], decoder.signature.names)
+        raise InvalidInput(f"input '{foreign[0][:100]}' is no column of the model", hint=hint)
 
 
 def _quick(signature: Signature, values: Mapping[str, Array | list[Any]], height: int) -> Rows | None:
@@ -126,18 +138,19 @@ def _of_matrix(decoder: Decoder, tensor: Tensor) -> Rows:
     columns = decoder.signature.columns
     known = ", ".join(column.name for column in columns[:5])
     if len(tensor.shape) != 2 or tensor.shape[1] != len(columns):
+        name = tensor.name[:100]
+        known_as = "which is one column" if tensor.name in decoder.known else "and no column has that name"
         raise InvalidInput(
-            f"input '{tensor.name}' has the shape {tensor.shape}, and no column has that name",
+            f"input '{name}' has the shape {shown(tensor.shape)}, {known_as}",
             hint=f"send one input for each of {known}, or one of shape [rows, {len(columns)}]",
         )
     flat = _flat(tensor)
-    if isinstance(flat, list):  # text, or numbers with nulls among them
-        if tensor.datatype == "BYTES":
-            raise InvalidInput(f"input '{tensor.name}' holds BYTES", hint=f"send one input for each of {known}")
-        flat = np.array([math.nan if value is None else value for value in flat], dtype=np.float64)
-    matrix = flat.reshape(tensor.shape)
-    named = {column.name: matrix[:, at] for at, column in enumerate(columns)}
-    quick = _quick(decoder.signature, named, len(matrix))
+    if tensor.datatype == "BYTES":
+        raise InvalidInput(f"input '{tensor.name[:100]}' holds BYTES", hint=f"send one input for each of {known}")
+    height = tensor.shape[0]
+    decoder.refuse_count(height)
+    named = {column.name: flat[at :: len(columns)] for at, column in enumerate(columns)}
+    quick = _quick(decoder.signature, named, height)
     if quick is not None:
         return quick
     listed = [_listed(each) for each in named.values()]
@@ -152,11 +165,29 @@ def _listed(values: Array | list[Any]) -> list[Any]:
     return [None if isinstance(value, float) and math.isnan(value) else value for value in plain]
 
 
+def _column(tensor: Tensor) -> Array | list[Any]:
+    """Return the values of a tensor that is one column."""
+    if len(tensor.shape) == 2 and tensor.shape[1] != 1:
+        raise InvalidInput(
+            f"input '{tensor.name[:100]}' has the shape {shown(tensor.shape)}, and is one column",
+            hint="a column is of shape [rows] or [rows, 1]",
+        )
+    return _flat(tensor)
+
+
+def shown(value: Any) -> str:
+    """Return a value of a client in short; what holds others is not looked into, however deep it is."""
+    if isinstance(value, list) and len(value) <= 8 and all(type(each) is int for each in value):
+        return f"{value!r:.100}"
+    return described(value) if isinstance(value, list | dict) else f"{value!r:.40}"
+
+
 def _flat(tensor: Tensor) -> Array | list[Any]:
     """Return the tensor's values, row by row, their number held against the shape."""
     if any(type(size) is not int or size < 0 for size in tensor.shape) or not 1 <= len(tensor.shape) <= 2:
         raise InvalidInput(
-            f"input '{tensor.name}' has the shape {tensor.shape}", hint="a shape is [rows] or [rows, columns]"
+            f"input '{tensor.name[:100]}' has the shape {shown(tensor.shape)}",
+            hint="a shape is [rows] or [rows, columns]",
         )
     count = math.prod(tensor.shape)
     if tensor.datatype == "BYTES":
@@ -165,12 +196,12 @@ def _flat(tensor: Tensor) -> Array | list[Any]:
         found = _numbers(tensor)
     else:
         raise InvalidInput(
-            f"input '{tensor.name}' has the datatype '{tensor.datatype[:40]}'",
+            f"input '{tensor.name[:100]}' has the datatype '{tensor.datatype[:40]}'",
             hint=near(tensor.datatype, [*DTYPES, "BYTES"]),
         )
     if len(found) != count:
         raise InvalidInput(
-            f"input '{tensor.name}' has {len(found)} values, its shape {tensor.shape} says {count}",
+            f"input '{tensor.name[:100]}' has {len(found)} values, its shape {shown(tensor.shape)} says {count!s:.40}",
             hint="send as many as the shape says",
         )
     return found
@@ -181,7 +212,7 @@ def _numbers(tensor: Tensor) -> Array | list[Any]:
     if tensor.raw is not None:
         if len(tensor.raw) % dtype.itemsize:
             raise InvalidInput(
-                f"input '{tensor.name}' has {len(tensor.raw)} bytes, a {tensor.datatype} takes {dtype.itemsize}",
+                f"input '{tensor.name[:100]}' has {len(tensor.raw)} bytes, a {tensor.datatype} takes {dtype.itemsize}",
                 hint="send little-endian values, row by row",
             )
         return np.frombuffer(tensor.raw, dtype=dtype.newbyteorder("<"))
@@ -190,16 +221,19 @@ def _numbers(tensor: Tensor) -> Array | list[Any]:
     for value in values:
         if value is not None and type(value) not in wanted:
             raise InvalidInput(
-                f"input '{tensor.name}' is {tensor.datatype}, and holds {value!r:.40}", hint="send plain numbers"
+                f"input '{tensor.name[:100]}' is {tensor.datatype}, and holds {shown(value)}", hint="send plain numbers"
             )
-    if None in values:
-        return values
+    if None in values and dtype.kind == "f":
+        values = [math.nan if value is None else value for value in values]  # as in raw bytes
+    given = [value for value in values if value is not None]
     try:
-        return np.array(values, dtype=dtype)
+        with np.errstate(over="ignore"):  # what is beyond the range becomes infinite, and is refused as that
+            found = np.array(given, dtype=dtype)
     except (OverflowError, ValueError) as error:
         raise InvalidInput(
-            f"input '{tensor.name}' holds what is no {tensor.datatype}: {error}", hint="use INT64 or FP64"
+            f"input '{tensor.name[:100]}' holds what is no {tensor.datatype}: {error}", hint="use INT64 or FP64"
         ) from error
+    return found if len(given) == len(values) else values
 
 
 def _texts(tensor: Tensor) -> list[Any]:
@@ -207,7 +241,9 @@ def _texts(tensor: Tensor) -> list[Any]:
         values = _unnested(tensor)
         for value in values:
             if value is not None and not isinstance(value, str):
-                raise InvalidInput(f"input '{tensor.name}' is BYTES, and holds {value!r:.40}", hint="send strings")
+                raise InvalidInput(
+                    f"input '{tensor.name[:100]}' is BYTES, and holds {shown(value)}", hint="send strings"
+                )
         return values
     found: list[Any] = []
     at, raw = 0, tensor.raw
@@ -215,13 +251,15 @@ def _texts(tensor: Tensor) -> list[Any]:
         size = int.from_bytes(raw[at : at + 4], "little")
         if at + 4 + size > len(raw) or at + 4 > len(raw):
             raise InvalidInput(
-                f"input '{tensor.name}' ends within a string",
+                f"input '{tensor.name[:100]}' ends within a string",
                 hint="each string has its length before it, in four bytes",
             )
         try:
             found.append(raw[at + 4 : at + 4 + size].decode())
         except UnicodeDecodeError as error:
-            raise InvalidInput(f"input '{tensor.name}' holds bytes that are no UTF-8", hint="send text") from error
+            raise InvalidInput(
+                f"input '{tensor.name[:100]}' holds bytes that are no UTF-8", hint="send text"
+            ) from error
         at += 4 + size
     return found
 
@@ -229,10 +267,31 @@ def _texts(tensor: Tensor) -> list[Any]:
 def _unnested(tensor: Tensor) -> list[Any]:
     data = tensor.data
     if not isinstance(data, list):
-        raise InvalidInput(f"input '{tensor.name}' has no data", hint="send a list of values")
+        raise InvalidInput(f"input '{tensor.name[:100]}' has no data", hint="send a list of values")
     if len(tensor.shape) == 2 and data and all(isinstance(row, list) for row in data):
+        wrong = next((at for at, row in enumerate(data) if len(row) != tensor.shape[1]), None)
+        if wrong is not None:
+            raise InvalidInput(
+                f"input '{tensor.name[:100]}' has {len(data[wrong])} values in row {wrong}, its shape {shown(tensor.shape)} says {tensor.shape[1]!s:.40}",
+                hint="send as many as the shape says",
+            )
         return [value for row in data for value in row]
     return data
+
+
+def output_names(signature: Signature) -> list[str]:
+    """Return the names of the outputs; a version that gives no probabilities has the first only."""
+    return ["predict", "probabilities"] if signature.classes else ["predict"]
+
+
+def refuse_outputs(wanted: Sequence[str], signature: Signature) -> None:
+    """Raise NotFound for an output that no version has, InvalidInput for one that is asked for twice."""
+    known = output_names(signature)
+    for at, name in enumerate(wanted):
+        if name not in known:
+            raise NotFound(f"no output '{name[:100]}'", hint=f"known: {', '.join(known)}")
+        if name in wanted[:at]:
+            raise InvalidInput(f"output '{name}' is asked for twice", hint="ask for each once")
 
 
 def outputs_of(predictions: Predictions, signature: Signature) -> dict[str, tuple[str, list[int], Array | list[str]]]:

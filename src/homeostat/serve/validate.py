@@ -7,6 +7,8 @@ import json
 import math
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from heapq import nsmallest
+from itertools import zip_longest
 from typing import Any
 
 import msgspec
@@ -64,7 +66,7 @@ class Validator:
         self._names = frozenset(signature.names)
         self._time = time
         self._key = key
-        self._known = self._names | {*optional, *(name for name in (time, key) if name is not None)}
+        self.known = self._names | {*optional, *(name for name in (time, key) if name is not None)}
         self.max_rows = max_rows
 
     def read(self, rows: Sequence[Any]) -> Rows:
@@ -81,15 +83,19 @@ class Validator:
         values = list(zip(*columns.values(), strict=True)) if columns else [()] * len(rows)
         return Rows(table=Table.of_rows(self._columns, values), keys=keys, times=times)
 
-    def refuse_shape(self, rows: Sequence[Any]) -> None:
+    def refuse_count(self, rows: int) -> None:
+        """Raise InvalidRows for a request of no rows, or of too many."""
         if not rows:
             raise InvalidRows("there are no rows", hint="send at least one object of features")
-        if len(rows) > self.max_rows:
+        if rows > self.max_rows:
             raise InvalidRows(
-                f"{len(rows)} rows in one request, at most {self.max_rows} are taken",
+                f"{rows} rows in one request, at most {self.max_rows} are taken",
                 hint="send them in parts, or raise serve.max_rows",
             )
-        wrong = [at for at, row in enumerate(rows) if not isinstance(row, dict)]
+
+    def refuse_shape(self, rows: Sequence[Any]) -> None:
+        self.refuse_count(len(rows))
+        wrong = [at for at, row in enumerate(rows) if not isinstance(row, dict)][:MOST_FIELDS]
         if wrong:
             fields: list[dict[str, object]] = [
                 {"row": at, "field": None, "expected": "an object of features", "found": described(rows[at])}
@@ -98,16 +104,21 @@ class Validator:
             raise InvalidRows(
                 f"row {wrong[0]} is {described(rows[wrong[0]])}, not an object",
                 hint='send each row as {"column": value, ...}',
-                fields=fields[:MOST_FIELDS],
+                fields=fields,
             )
 
     def _check_names(self, rows: Sequence[dict[str, Any]], faults: "_Faults") -> None:
         for at, row in enumerate(rows):
             if row.keys() == self._names:
                 continue
-            for name in row.keys() - self._known:
-                hint = near(name, self._known - row.keys())
-                faults.add(at, name, "no such column" + (f"; {hint}" if hint else ""), described(row[name]))
+            missing = [column for column in self._columns if column.name not in row]
+            foreign = nsmallest(MOST_FIELDS, row.keys() - self.known)
+            for column, name in zip_longest(missing[:MOST_FIELDS], foreign):  # by turns: both sorts are told of
+                if column is not None:
+                    faults.add(at, column.name, _expected(column), described(_MISSING))
+                if name is not None:
+                    hint = near(name, [each.name for each in missing] or self.known - row.keys())
+                    faults.add(at, name[:_MOST_NAME], _FOREIGN + (f"; {hint}" if hint else ""), described(row[name]))
             if faults.is_full:
                 return
 
@@ -130,6 +141,8 @@ class Validator:
 
 
 _MISSING = object()
+_FOREIGN = "no such column"
+_MOST_NAME = 100
 
 
 class _Faults:
@@ -151,13 +164,37 @@ class _Faults:
             return
         self.kept.sort(key=lambda fault: (fault["row"], str(fault["field"])))
         first = self.kept[0]
-        others = len(self.kept) - 1
+        told = [first, *self._another(first)]
+        others = len(self.kept) - len(told)
         more = f", and {others}{' or more' if self.is_full else ''} other fault{'s' * (others > 1)}" * (others > 0)
         raise InvalidRows(
-            f"row {first['row']} of {rows}: field '{first['field']}': expected {first['expected']}, found {first['found']}{more}",
+            f"row {first['row']} of {rows}: {'; '.join(map(_in_words, told))}{more}",
             hint="GET /models/{model} shows the columns and their types; nothing was predicted or recorded",
             fields=self.kept,
         )
+
+    def _another(self, first: dict[str, object]) -> list[dict[str, object]]:
+        """Return the row's first foreign column beside a missing one, and the other way round: the one may be meant for the other."""
+        for fault in self.kept:
+            if fault["row"] == first["row"] and {_sort(first), _sort(fault)} == {"missing", "foreign"}:
+                return [fault]
+        return []
+
+
+def _sort(fault: dict[str, object]) -> str:
+    if str(fault["expected"]).startswith(_FOREIGN):
+        return "foreign"
+    return "missing" if fault["found"] == described(_MISSING) else "other"
+
+
+def _in_words(fault: dict[str, object]) -> str:
+    if _sort(fault) == "foreign":
+        return f"field '{fault['field']}': {fault['expected']}"
+    return f"field '{fault['field']}': expected {fault['expected']}, found {fault['found']}"
+
+
+def _expected(column: Column) -> str:
+    return _EXPECTED[column.kind] + (" or null" if column.nullable else "")
 
 
 def _converted(column: Column, values: list[Any], faults: _Faults) -> list[Any]:
@@ -168,7 +205,7 @@ def _converted(column: Column, values: list[Any], faults: _Faults) -> list[Any]:
     convert = _CONVERT[column.kind]
     converted: list[Any] = []
     for at, value in enumerate(values):
-        if value is None and column.nullable:
+        if value is _MISSING or (value is None and column.nullable):  # what is missing is told of already
             converted.append(None)
             continue
         try:
@@ -176,8 +213,7 @@ def _converted(column: Column, values: list[Any], faults: _Faults) -> list[Any]:
         except (ValueError, OverflowError):
             if faults.is_full:
                 break
-            expected = _EXPECTED[column.kind] + (" or null" if column.nullable else "")
-            faults.add(at, column.name, expected, described(value))
+            faults.add(at, column.name, _expected(column), described(value))
             converted.append(None)
     return converted
 

@@ -36,10 +36,10 @@ class City:
 
 
 class Both:
-    def __init__(self, folder):
+    def __init__(self, folder, *, late=None):
         self.records = FileRecords(folder, writer_id="w")
         packages = {
-            "late": Package(model=City(), signature=fakes.BINARY),
+            "late": Package(model=late or City(), signature=fakes.BINARY),
             "sum": Package(model=Sum(), signature=NUMBERS),
         }
         self.engine = fakes.EngineInThread(

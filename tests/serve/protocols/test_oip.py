@@ -90,6 +90,7 @@ def test_what_is_wrong_is_named_and_nothing_is_answered(both, body, words):
     answer = both.post("/v2/models/late/infer", body)
     assert 400 <= answer.status_code < 500, answer.text
     assert words in answer.json()["error"]
+    assert both.recorded() == 0
 
 
 @pytest.mark.parametrize("path", ["/v2/models/lat", "/v2/models/late/versions/9", "/v2/models/late/versions/x/ready"])

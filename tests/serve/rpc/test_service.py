@@ -152,8 +152,7 @@ def test_what_is_wrong_is_refused_by_name_and_not_recorded(rpc, case):
     status, told = rpc.refused(make())
     assert status == code
     assert named in told
-    if case != "output":  # found out when the answer is there, which is recorded
-        assert rpc.both.recorded() == before
+    assert rpc.both.recorded() == before
 
 
 def test_the_inference_process_speaks_it_where_the_settings_say_and_ends_it(rpc):
@@ -212,3 +211,47 @@ def test_whatever_bytes_come_it_is_the_senders_mistake_or_an_answer(rpc, raw, sh
     except grpc.RpcError as error:
         code = error.code()
     assert code in (None, grpc.StatusCode.INVALID_ARGUMENT)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("origin", "http://evil.example"), ("host", "evil.example"), ("origin", "null"), ("host", "[")]
+)
+@pytest.mark.parametrize("method", ["ModelInfer", "ServerLive"])
+def test_what_a_foreign_page_or_name_asks_through_a_proxy_is_refused(rpc, method, key, value):
+    before = rpc.both.recorded()
+    status, told = rpc.refused(asking() if method == "ModelInfer" else b"", method, metadata=[(key, value)])
+    assert status == "PERMISSION_DENIED"
+    assert value in told
+    assert rpc.both.recorded() == before
+    own = rpc.call(
+        method, asking() if method == "ModelInfer" else b"", metadata=[(key, "http://localhost"[7 * (key == "host") :])]
+    )
+    assert own is not None
+
+
+def test_what_browsers_speak_without_tls_is_not_answered(rpc):
+    """A page that reaches this port by a name of its own speaks HTTP/1.1 with it: no call ever comes of that."""
+    with socket.create_connection(("127.0.0.1", rpc.port), timeout=20) as link:
+        link.sendall(f"POST /{SERVICE}/ServerLive HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 0\r\n\r\n".encode())
+        said = b""
+        while part := link.recv(65536):
+            said += part
+    assert not said.startswith(b"HTTP/1.1 200")
+
+
+def test_a_version_without_probabilities_is_not_recorded_where_they_are_asked_for(tmp_path):
+    class Labels:
+        def predict(self, frame):
+            return ["yes"] * len(frame)
+
+    server = Both(tmp_path, late=Labels())
+    try:
+        x = {"name": "x", "shape": [1], "datatype": "FP64", "data": [0.5]}
+        city = {"name": "city", "shape": [1], "datatype": "BYTES", "data": ["Ulm"]}
+        answer = server.post("/v2/models/late/infer", {"inputs": [x, city], "outputs": [{"name": "probabilities"}]})
+        assert answer.status_code == 404
+        assert "no probabilities" in answer.json()["error"]
+        assert server.recorded() == 0
+        assert server.post("/v2/models/late/infer", {"inputs": [x, city]}).status_code == 200
+    finally:
+        server.close()

@@ -6,13 +6,16 @@ https://mlflow.org/docs/latest/ml/deployment/deploy-model-locally/ (inference se
 import csv
 import io
 import math
+from itertools import islice
 from typing import Any
 
 import msgspec
 
-from homeostat.core.columns import Column, Kind, Signature
+from homeostat.core.columns import Column, Kind
 from homeostat.core.errors import HomeostatError, InvalidInput
 from homeostat.core.records import Json
+from homeostat.serve.bodies import keys_in, not_json, refuse_twice
+from homeostat.serve.decoder import Decoder
 from homeostat.serve.door import Desk, Door, Endpoint
 from homeostat.serve.exchange import Request, Response
 from homeostat.serve.headers import as_json
@@ -42,24 +45,22 @@ async def invoke(desk: Desk, request: Request) -> Response:
 
 async def _invoked(desk: Desk, request: Request, served: Served) -> Response:
     kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    signature = served.signature
     if kind == "text/csv":
-        records = _of_csv(request.body, signature)
+        records = _of_csv(request.body, served.decoder)
     elif kind in ("application/json", ""):
-        records = _of_json(request.body, signature)
+        records = _of_json(request.body, served.decoder)
     else:
         raise InvalidInput(f"the content type '{kind[:60]}' is not taken", hint="send application/json or text/csv")
     answer = await answered(desk, request, served, served.decoder.rows(records))
     return as_json({"predictions": answer.predictions.labels.tolist()})
 
 
-def _of_json(body: bytes, signature: Signature) -> list[Any]:
+def _of_json(body: bytes, decoder: Decoder) -> list[Any]:
     try:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInput(
-            f"the body is not JSON: {error}", hint='send {"dataframe_split": {"columns", "data"}}'
-        ) from error
+        raise not_json(body, error, hint='send {"dataframe_split": {"columns", "data"}}') from error
+    refuse_twice(body, keys_in(value))
     if not isinstance(value, dict):
         raise InvalidInput("the body is not an object", hint=f"send one of {', '.join(_FORMS)}")
     unknown = sorted(value.keys() - {*_FORMS, "params", "signature_name"})
@@ -70,14 +71,16 @@ def _of_json(body: bytes, signature: Signature) -> list[Any]:
     if value.get("params"):
         raise InvalidInput("this model takes no params", hint="leave params out")
     form = given[0]
-    return _READERS[form](value[form], signature)
+    return _READERS[form](value[form], decoder)
 
 
-def _split(value: Any, signature: Signature) -> list[Any]:
+def _split(value: Any, decoder: Decoder) -> list[Any]:
     if not isinstance(value, dict) or not isinstance(value.get("data"), list):
         raise InvalidInput(
             "dataframe_split is not {columns, data}", hint='send {"columns": [...], "data": [[...], ...]}'
         )
+    decoder.refuse_count(len(value["data"]))  # before anything is made of them
+    signature = decoder.signature
     columns = value.get("columns")
     names = list(signature.names) if columns is None else columns
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names) or len(set(names)) != len(names):
@@ -96,15 +99,17 @@ def _named(names: list[str], row: Any, at: int) -> dict[str, Any]:
     return dict(zip(names, row, strict=True))
 
 
-def _records(value: Any, signature: Signature) -> list[Any]:
-    del signature
+def _records(value: Any, decoder: Decoder) -> list[Any]:
+    del decoder
     if not isinstance(value, list):
         raise InvalidInput("dataframe_records is not a list", hint="send a list of objects")
     return value
 
 
-def _instances(value: Any, signature: Signature) -> list[Any]:
+def _instances(value: Any, decoder: Decoder) -> list[Any]:
+    signature = decoder.signature
     if isinstance(value, list):
+        decoder.refuse_count(len(value))
         if value and all(isinstance(row, list) for row in value):
             return [_named(list(signature.names), row, at) for at, row in enumerate(value)]
         if value and len(signature.columns) == 1 and not any(isinstance(row, dict | list) for row in value):
@@ -118,6 +123,7 @@ def _instances(value: Any, signature: Signature) -> list[Any]:
     lengths = {len(each) for each in lists.values()}
     if len(lengths) != 1:
         raise InvalidInput("the columns are not of one length", hint="send one value for each row in every column")
+    decoder.refuse_count(lengths.pop())
     flat = {name: [v[0] if isinstance(v, list) and len(v) == 1 else v for v in each] for name, each in lists.items()}
     return [dict(zip(flat, row, strict=True)) for row in zip(*flat.values(), strict=True)]
 
@@ -125,16 +131,19 @@ def _instances(value: Any, signature: Signature) -> list[Any]:
 _READERS = {"dataframe_split": _split, "dataframe_records": _records, "instances": _instances, "inputs": _instances}
 
 
-def _of_csv(body: bytes, signature: Signature) -> list[Any]:
+def _of_csv(body: bytes, decoder: Decoder) -> list[Any]:
+    signature = decoder.signature
     try:
-        lines = list(csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True))
+        reader = csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
+        lines = list(islice(filter(None, reader), decoder.max_rows + 2))  # one more than is taken is too many
     except (UnicodeDecodeError, csv.Error) as error:
         raise InvalidInput(
             f"the body is no CSV: {error}", hint="send UTF-8 with a line of column names first"
         ) from error
     if len(lines) < 2:
         raise InvalidInput("the CSV has no rows", hint="send a line of column names, then the rows")
-    names, rows = lines[0], [line for line in lines[1:] if line]
+    names, rows = lines[0], lines[1:]
+    decoder.refuse_count(len(rows))
     if len(set(names)) != len(names):
         raise InvalidInput("the CSV names a column twice", hint=f"the model has {', '.join(signature.names[:5])}")
     known = {column.name: column for column in signature.columns}
@@ -152,13 +161,15 @@ def _typed(text: str, column: Column | None) -> Any:
 
 
 def _number(text: str, kind: Kind) -> Any:
-    if kind is Kind.INTEGER and text.strip().lstrip("+-").isdecimal():
-        return int(text)
-    try:
-        number = float(text)
-    except ValueError:
+    if not text.isascii() or "_" in text:  # Python would take other scripts' digits, and 1_000
         return text
-    return None if math.isnan(number) else number
+    for convert in (int, float) if kind is Kind.INTEGER else (float,):
+        try:
+            number = convert(text)
+        except ValueError:
+            continue
+        return None if math.isnan(number) else number
+    return text
 
 
 async def ping(desk: Desk, request: Request) -> Response:

@@ -1,22 +1,25 @@
 """The Open Inference Protocol, version 2, over REST, with the binary tensor extension: what KServe, Triton and MLServer speak."""
 
+import re
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from homeostat.core.errors import HomeostatError, InvalidInput, NotFound
+from homeostat.core.errors import HomeostatError, InvalidInput
 from homeostat.core.records import Json
 from homeostat.serve.answer import Answer
+from homeostat.serve.bodies import keys_in, not_json, refuse_twice
 from homeostat.serve.door import Desk, Door, Endpoint
 from homeostat.serve.exchange import Request, Response
 from homeostat.serve.headers import as_json
 from homeostat.serve.plane import Served
 from homeostat.serve.questions import answered, said_id, version_of
 from homeostat.serve.schemas import infer_schemas
-from homeostat.serve.tensors import Tensor, datatype_of, label_type, outputs_of, packed, rows_of
+from homeostat.serve.tensors import Tensor, datatype_of, label_type, outputs_of, packed, refuse_outputs, rows_of, shown
 
 _HEADER_LENGTH = "inference-header-content-length"
+_DIGITS = re.compile("[0-9]{1,18}")
 
 
 class Output(msgspec.Struct):
@@ -85,9 +88,18 @@ async def infer(desk: Desk, request: Request) -> Response:
     """Answers to tensors."""
     served = _served(desk, request)
     asked = _asked(request)
+    wanted = [output.name for output in asked.outputs]
+    refuse_outputs(wanted, served.signature)
     rows = rows_of(served.decoder, asked.inputs)
-    version = served.version if "version" in request.params else None
-    answer = await answered(desk, request, served, rows, version=version, request_id=said_id(asked.id))
+    answer = await answered(
+        desk,
+        request,
+        served,
+        rows,
+        version=served.version if "version" in request.params else None,
+        request_id=said_id(asked.id),
+        wants_scores="probabilities" in wanted,
+    )
     return _told(answer, asked, served)
 
 
@@ -102,7 +114,7 @@ def _asked(request: Request) -> Inference:
     body = request.body
     size = len(body)
     if header is not None:
-        if not header.isdigit() or int(header) > len(body):
+        if not _DIGITS.fullmatch(header) or int(header) > len(body):
             raise InvalidInput(
                 f"Inference-Header-Content-Length is '{header[:20]}', the body has {len(body)} bytes",
                 hint="give the length of the JSON part",
@@ -111,10 +123,9 @@ def _asked(request: Request) -> Inference:
     try:
         asked = _decode(body[:size])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInput(
-            f"the body is no inference request: {error}",
-            hint='send {"inputs": [{"name", "shape", "datatype", "data"}]}',
-        ) from error
+        hint = 'send {"inputs": [{"name", "shape", "datatype", "data"}]}'
+        raise not_json(body[:size], error, hint=hint, what="the body is no inference request") from error
+    refuse_twice(body[:size], _keys(asked))
     at = size
     for tensor in asked.inputs:
         length = tensor.parameters.get("binary_data_size")
@@ -122,7 +133,7 @@ def _asked(request: Request) -> Inference:
             continue
         if type(length) is not int or not 0 <= length <= len(body) - at or tensor.data is not None:
             raise InvalidInput(
-                f"input '{tensor.name}': binary_data_size is {length!r:.40}, {len(body) - at} bytes are left",
+                f"input '{tensor.name[:100]}': binary_data_size is {shown(length)}, {len(body) - at} bytes are left",
                 hint="send the bytes of the tensors behind the JSON, in its order, and no data beside them",
             )
         tensor.raw = body[at : at + length]
@@ -134,6 +145,14 @@ def _asked(request: Request) -> Inference:
     return asked
 
 
+def _keys(asked: Inference) -> int:
+    """Return how many fields the JSON has at least."""
+    own = 1 + (asked.id is not None) + bool(asked.outputs)
+    inputs = sum(3 + (tensor.data is not None) for tensor in asked.inputs)
+    parameters = [asked.parameters, *(t.parameters for t in asked.inputs), *(o.parameters for o in asked.outputs)]
+    return own + inputs + len(asked.outputs) + sum(1 + keys_in(each) for each in parameters if each)
+
+
 def _told(answer: Answer, asked: Inference, served: Served) -> Response:
     outputs = outputs_of(answer.predictions, served.signature)
     wanted = asked.outputs or [Output(name) for name in outputs]
@@ -141,8 +160,6 @@ def _told(answer: Answer, asked: Inference, served: Served) -> Response:
     told: list[Json] = []
     behind: list[bytes] = []
     for output in wanted:
-        if output.name not in outputs:
-            raise NotFound(f"no output '{output.name[:100]}'", hint=f"known: {', '.join(outputs)}")
         datatype, shape, values = outputs[output.name]
         one: Json = {"name": output.name, "datatype": datatype, "shape": shape}
         if output.parameters.get("binary_data", all_binary):

@@ -9,12 +9,13 @@ import numpy as np
 
 from homeostat.core.duration import size_bytes
 from homeostat.core.errors import Conflict, HomeostatError, InvalidInput, MissingExtra, NotFound, Unreachable
+from homeostat.serve.border import Hosts
 from homeostat.serve.door import Desk
 from homeostat.serve.exchange import Request
 from homeostat.serve.plane import Served
 from homeostat.serve.questions import answered, said_id, version_of
 from homeostat.serve.rpc.messages import METHODS, SERVICE, messages
-from homeostat.serve.tensors import DTYPES, Tensor, datatype_of, label_type, outputs_of, packed, rows_of
+from homeostat.serve.tensors import DTYPES, Tensor, datatype_of, label_type, outputs_of, packed, refuse_outputs, rows_of
 
 log = logging.getLogger(__name__)
 _CONTENTS = {
@@ -87,6 +88,7 @@ class Service:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._types = messages()
+        self._hosts = Hosts(desk.settings.host)
 
     def handler(self, name: str) -> Callable[[bytes, Any], Awaitable[bytes]]:
         """Return what gRPC calls with the bytes of a request: errors become status codes, every call is counted."""
@@ -107,6 +109,7 @@ class Service:
             refusal: tuple[Any, str] | None = None
             answer, status = b"", 200
             try:
+                self._refuse_foreign(context)
                 found: bytes = (await method(parse(body), context, body)).SerializeToString()
                 answer = found
             except DecodeError:
@@ -166,18 +169,24 @@ class Service:
 
     async def model_infer(self, asked: Any, context: Any, body: bytes) -> Any:
         served = self._served(asked.model_name, asked.model_version)
+        wanted = [output.name for output in asked.outputs]
+        refuse_outputs(wanted, served.signature)
         rows = rows_of(served.decoder, tensors_of(asked))
-        request = Request(method="POST", path=f"/{SERVICE}/ModelInfer", headers=_headers(context), body=body)
-        version = served.version if asked.model_version else None
-        answer = await answered(self._desk, request, served, rows, version=version, request_id=said_id(asked.id))
+        answer = await answered(
+            self._desk,
+            Request(method="POST", path=f"/{SERVICE}/ModelInfer", headers=_headers(context), body=body),
+            served,
+            rows,
+            version=served.version if asked.model_version else None,
+            request_id=said_id(asked.id),
+            wants_scores="probabilities" in wanted,
+        )
         outputs = outputs_of(answer.predictions, served.signature)
         response = self._types["ModelInferResponse"](
             model_name=answer.model, model_version=str(answer.version), id=answer.request_id
         )
         is_raw = bool(asked.raw_input_contents)
-        for name in [output.name for output in asked.outputs] or list(outputs):
-            if name not in outputs:
-                raise NotFound(f"no output '{name[:100]}'", hint=f"known: {', '.join(outputs)}")
+        for name in wanted or list(outputs):
             datatype, shape, values = outputs[name]
             told = response.outputs.add(name=name, datatype=datatype, shape=shape)
             if is_raw:
@@ -185,6 +194,15 @@ class Service:
             else:
                 getattr(told.contents, _CONTENTS[datatype]).extend(_plain(values))
         return response
+
+    def _refuse_foreign(self, context: Any) -> None:
+        """Raise NotAllowed where the metadata name a foreign host, or the page of a browser behind a proxy.
+
+        The `:authority` itself is not told by gRPC's asyncio server. No browser speaks its HTTP/2 without TLS, so no page reaches this port directly.
+        """
+        said = {key: value for key, value in context.invocation_metadata() or () if key in ("host", "origin")}
+        if said:
+            self._hosts.refuse_foreign(host=said.get("host"), origin=said.get("origin"))
 
     def _served(self, model: str, version: str) -> Served:
         return self._desk.plane.served(model, version_of(version) if version else None)
