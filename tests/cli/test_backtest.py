@@ -28,6 +28,20 @@ def test_backtest_prints_a_row_per_policy_and_writes_the_report(moving):
     assert not list((moving.folder / ".homeostat" / "work").iterdir())
 
 
+def test_a_comparison_with_prices_and_known_changes_recommends_a_policy(moving):
+    options = ("--policies", "never,every_2", "--history", "500", "--step", "30d", "--change-points", "900")
+    said = moving.ok("backtest", *options, "--price-error", "1", "--price-retraining", "5", "--tolerance", "0.05")
+    assert "Take every_2: " in said.out
+    assert "Cost of errors and trainings: never " in said.out
+    assert "never found 1 of 1 known changes" in said.out
+    again = moving.ok("--json", "backtest", *options)
+    one, other = again.json["policies"]
+    assert one["false_alarms"] is not None
+    assert one["cost"] is None
+    assert again.json["recommendation"]["policy"] == other["policy"] == "every_2"
+    assert len(list((moving.folder / ".homeostat" / "backtests").iterdir())) == 2
+
+
 def test_backtest_as_json_of_one_policy_on_the_committed_data(moving):
     moving.ok("data", "commit")
     (moving.folder / "shop.csv").unlink()
@@ -44,6 +58,8 @@ def test_backtest_as_json_of_one_policy_on_the_committed_data(moving):
         (("--policies", "every"), "no policy 'every'"),
         (("--step", "soon"), "'soon' is not a duration"),
         (("--history", "0"), "0 rows"),
+        (("--tolerance", "-1"), "tolerance is -1.0"),
+        (("--change-points", "99999", "--history", "500"), "change point '99999' is not within the history"),
         (("--report", "no/such/folder/report.html"), "there is no folder"),
     ],
 )

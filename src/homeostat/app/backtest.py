@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from homeostat.retrain.backtest import Progress
     from homeostat.retrain.backtest_result import BacktestResult
+    from homeostat.retrain.comparison import Terms
 
 
 def backtest_project(
@@ -23,15 +24,19 @@ def backtest_project(
     policies: Sequence[str] = (),
     history: str | None = None,
     step: str | None = None,
+    terms: "Terms | None" = None,
+    is_fresh: bool = False,
     progress: "Callable[[Progress], None] | None" = None,
 ) -> "BacktestResult":
     """Return how the policies would have done over the project's data; by default never, always, every_5 and the project's own.
 
     The data are the newest committed version, or the source where there is none; nothing is committed. `history` and `step` are
-    durations (`30d`) or numbers of rows.
+    durations (`30d`) or numbers of rows. Finished replays are kept in `.homeostat/backtests`, unless the data, the settings or the code
+    change; `is_fresh`: make them all anew.
     """
     from homeostat.retrain.backtest import policies_of
     from homeostat.retrain.backtest_children import backtest_in_children
+    from homeostat.retrain.backtest_kept import Kept
     from homeostat.retrain.policies import named
 
     chosen = list(dict.fromkeys(map(named, policies)))
@@ -47,6 +52,8 @@ def backtest_project(
             step=spans["step"],
             root=house.root,
             workdir=workdir,
+            terms=terms,
+            kept=None if is_fresh else Kept(house.workdir.parent / "backtests"),
             progress=progress,
         )
     finally:

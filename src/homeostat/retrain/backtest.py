@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from msgspec import structs
 
 from homeostat.core.columns import Kind, Task
 from homeostat.core.errors import HomeostatError, InvalidInput
@@ -25,7 +26,9 @@ from homeostat.data.cast import conform
 from homeostat.data.kinds import infer_kinds
 from homeostat.retrain.backtest_result import BacktestResult, PolicyResult, StepResult, Turn
 from homeostat.retrain.backtest_score import Answers, is_labelled, score, summarise
+from homeostat.retrain.comparison import Terms, cost_of, recommend
 from homeostat.retrain.cycle import CycleRequest, run_cycle
+from homeostat.retrain.detection import detections, rows_of
 from homeostat.retrain.policies import OWN, Chosen, Labelled, Look, chosen
 from homeostat.retrain.policy import Decision
 from homeostat.retrain.project import Project
@@ -70,13 +73,14 @@ def backtest(
     history: Span | None = None,
     step: Span | None = None,
     root: Path,
+    terms: Terms | None = None,
     progress: Callable[[Progress], None] | None = None,
     cpu: Callable[[], float] = time.process_time,
 ) -> BacktestResult:
     """Return how each policy would have done over the frame (as read from the project's source).
 
     The first part is `history` (a sixth of the time, at least 500 rows), the rest is replayed in steps of `step` (the watch window).
-    `cpu` tells the seconds spent so far. User code runs in this process: whoever does not trust it uses `backtest_in_children`.
+    `terms`: what the comparison goes by. `cpu` tells the seconds spent so far. User code runs in this process: whoever does not trust it uses `backtest_in_children`.
     """
     begun = time.perf_counter()
     line, kinds = prepare(frame, project=project, history=history, step=step)
@@ -84,7 +88,7 @@ def backtest(
         replay(line, kinds, name=name, strategy=strategy, project=project, root=root, progress=progress, cpu=cpu)
         for name, strategy in (policies or policies_of(project)).items()
     ]
-    return combine(line, results, project=project, wall_s=time.perf_counter() - begun)
+    return combine(line, results, project=project, terms=terms, wall_s=time.perf_counter() - begun)
 
 
 def prepare(
@@ -103,11 +107,12 @@ def prepare(
     return line.with_frame(conform(line.frame, inputs)), kinds
 
 
-def combine(line: Timeline, results: list[PolicyResult], *, project: Project, wall_s: float) -> BacktestResult:
-    """Return the result of several replays of one timeline."""
-    task = project.task
-    steps = line.steps
-    return BacktestResult(
+def combine(
+    line: Timeline, results: list[PolicyResult], *, project: Project, terms: Terms | None = None, wall_s: float
+) -> BacktestResult:
+    """Return the result of several replays of one timeline, compared."""
+    task, steps, terms = project.task, line.steps, terms or Terms()
+    found = BacktestResult(
         model=project.model,
         task=task.value,
         target=project.data.target,
@@ -119,9 +124,21 @@ def combine(line: Timeline, results: list[PolicyResult], *, project: Project, wa
         begin=line.begin.isoformat(),
         end=steps[-1].end.isoformat(),
         label_delay=str(project.data.label_delay),
-        policies=results,
+        policies=[_judged(one, line, project=project, terms=terms) for one in results],
         wall_s=wall_s,
     )
+    return structs.replace(found, recommendation=recommend(found, terms))
+
+
+def _judged(one: PolicyResult, line: Timeline, *, project: Project, terms: Terms) -> PolicyResult:
+    """Return the result with what it costs and how fast its alarms were, as far as prices and changes are known."""
+    found = structs.replace(one, cost=cost_of(one, terms))
+    if not terms.change_points:
+        return found
+    delay = project.data.label_delay
+    points = rows_of(terms.change_points, line, delay=delay)
+    seen, false = detections(one, points, line, delay=delay)
+    return structs.replace(found, detections=seen, false_alarms=false)
 
 
 def replay(

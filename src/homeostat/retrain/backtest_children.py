@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import asdict
 from pathlib import Path
 
 import msgspec
@@ -14,7 +15,10 @@ from homeostat.core.duration import size_bytes
 from homeostat.core.errors import JobFailed
 from homeostat.retrain.backtest import Progress, Strategy, combine, policies_of, prepare
 from homeostat.retrain.backtest_child import spec_of
+from homeostat.retrain.backtest_kept import Kept, code_of, key_of
 from homeostat.retrain.backtest_result import BacktestResult, PolicyResult
+from homeostat.retrain.comparison import Terms
+from homeostat.retrain.detection import rows_of
 from homeostat.retrain.policies import chosen as ready
 from homeostat.retrain.project import Project
 from homeostat.retrain.timeline import Span
@@ -36,9 +40,11 @@ def backtest_in_children(
     step: Span | None = None,
     root: Path,
     workdir: Path,
+    terms: Terms | None = None,
+    kept: Kept | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> BacktestResult:
-    """Return what `backtest` returns; `progress` is called in this thread.
+    """Return what `backtest` returns; `progress` is called in this thread. Replays that are in `kept` are not made again.
 
     Two children share the cores: each gets its part as the number of threads, unless the environment says otherwise. A child may use the
     memory of a training, and the time of one for every step. Raises JobFailed where one fails; the others are then stopped.
@@ -56,6 +62,9 @@ def backtest_in_children(
         memory_bytes=size_bytes(training.memory),
         env=tuple(training.env),
     )
+    if terms is not None and terms.change_points:  # a wrong one is told before the work
+        rows_of(terms.change_points, line, delay=project.data.label_delay)
+    code = "" if kept is None else code_of(root)
     environment = _shared_out(os.environ, at_once=min(AT_ONCE, len(given)))
 
     def one(index: int, name: str) -> PolicyResult:
@@ -72,8 +81,16 @@ def backtest_in_children(
             progress=_lines(workdir, index),
             stop=stop,
         )
+        key = "" if kept is None else key_of(spec, frame=file, code=code)
+        known = None if kept is None else kept.get(key)
+        if known is not None:
+            _tell_the_end(known, _lines(workdir, index))
+            return known
         result = run_child(_CHILD, spec, limits=limits, cwd=root, workdir=folder, environment=environment)
-        return _accepted(name, result, limits)
+        found = _accepted(name, result, limits)
+        if kept is not None:
+            kept.put(key, found)
+        return found
 
     names = list(given)
     for index in range(len(names)):
@@ -89,7 +106,7 @@ def backtest_in_children(
             stop.touch()
             pool.shutdown(cancel_futures=True)
             raise
-    return combine(line, results, project=project, wall_s=time.perf_counter() - begun)
+    return combine(line, results, project=project, terms=terms, wall_s=time.perf_counter() - begun)
 
 
 def _follow(
@@ -109,6 +126,15 @@ def _follow(
             read[file] = len(lines)
         for future in done:
             future.result()
+
+
+def _tell_the_end(known: PolicyResult, file: Path) -> None:
+    """Write the progress of a replay that was made before: its last step."""
+    last = known.steps[-1]
+    told = Progress(
+        policy=known.policy, done=len(known.steps), steps=len(known.steps), now=last.end, because=last.turn.because
+    )
+    file.write_text(json.dumps(asdict(told)) + "\n", encoding="utf-8")
 
 
 def _lines(workdir: Path, index: int) -> Path:

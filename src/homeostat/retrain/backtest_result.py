@@ -11,6 +11,11 @@ Action = Literal["none", "waited", "promoted", "rejected", "rolled_back", "faile
 Metrics = dict[str, float]
 
 
+def has_trained(action: Action, trigger: str | None) -> bool:
+    """Return whether a turn was a cycle that trained, however it ended; the first model, which every policy needs, does not count."""
+    return action in ("promoted", "rejected", "rolled_back", "failed") and trigger != "first"
+
+
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
     """What the policy did at a moment, and why. `version`: the champion from then on."""
 
@@ -50,11 +55,40 @@ class Worst(msgspec.Struct, frozen=True, kw_only=True):
     value: float
 
 
+class Detection(msgspec.Struct, frozen=True, kw_only=True):
+    """A change that is known: its first row and moment, and how long after it the first alarm came; None: no alarm before the next one."""
+
+    row: int
+    at: str
+    found: str | None = None
+    delay_rows: int | None = None
+    delay_s: float | None = None
+
+
+class Recommendation(msgspec.Struct, frozen=True, kw_only=True):
+    """The cheapest policy within `tolerance` of the best by `by` (the primary metric, or `cost`).
+
+    `difference`: how much worse than `best` it was a step; `low` and `high` bound it with 95 %. `confidence`: in what share of resampled
+    histories it is within the tolerance. `steps`: how many steps could be compared.
+    """
+
+    policy: str
+    best: str
+    by: str
+    tolerance: float
+    difference: float
+    low: float
+    high: float
+    confidence: float
+    steps: int
+
+
 class PolicyResult(msgspec.Struct, frozen=True, kw_only=True):
     """One policy over the whole replay. `metrics`: over all replayed rows together; `mean_metrics`: the mean of the steps.
 
-    `alerts`: windows in alarm. `retrainings`: promotions after the first model. `fits`: trainings, those of the first
-    model, of rejected ones, and on all rows after the gate included. `worst`: the step with the worst primary metric.
+    `alerts`: windows in alarm. `retrainings`: promotions after the first model. `cycles`: trainings after the first, rejected ones too.
+    `fits`: every fit, those of the first model, of rejected ones, and on all rows after the gate included. `worst`: the step with the worst
+    primary metric. `cost`: where prices are given; `detections`, `false_alarms` (steps): where changes are known.
     """
 
     policy: str
@@ -71,6 +105,10 @@ class PolicyResult(msgspec.Struct, frozen=True, kw_only=True):
     cpu_s: float
     wall_s: float
     worst: Worst | None = None
+    cycles: int = 0
+    cost: float | None = None
+    detections: list[Detection] = []
+    false_alarms: int | None = None
 
 
 class BacktestResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +128,7 @@ class BacktestResult(msgspec.Struct, frozen=True, kw_only=True):
     policies: list[PolicyResult]
     wall_s: float = 0.0
     notes: list[str] = []
+    recommendation: Recommendation | None = None
 
     def to_json(self) -> Json:
         """Return JSON-ready values, which `from_json` reads."""

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from homeostat.core.columns import Task
-from homeostat.retrain.backtest_result import Metrics, PolicyResult, StepResult, Turn, Worst
+from homeostat.retrain.backtest_result import Metrics, PolicyResult, StepResult, Turn, Worst, has_trained
 from homeostat.retrain.timeline import Timeline
 from homeostat.track.metric import class_indices
 from homeostat.track.metrics import compute, defaults, metric
@@ -34,7 +35,7 @@ class Scored:
 
 
 def score(line: Timeline, answers: Mapping[int, Answers], *, target: str, task: Task) -> Scored:
-    """Return the default metrics of the task over labelled rows, per step and over all of them."""
+    """Return the default metrics of the task and `error` over labelled rows, per step and over all of them."""
     names = defaults(task)
     classes = classes_of(line.frame[target], task)
     steps: dict[int, Metrics] = {}
@@ -49,11 +50,22 @@ def score(line: Timeline, answers: Mapping[int, Answers], *, target: str, task: 
         y = truth(series.filter(pl.Series(mask)), task)
         said = _on_classes(given.predictions.take(mask), classes)
         steps[step.index] = compute(names, y, said)
+        if len(y):
+            steps[step.index]["error"] = _error(y, said, task)
         all_truth.append(y)
         all_said.append(said)
     if not all_said:
         return Scored(steps=steps, pooled={})
-    return Scored(steps=steps, pooled=compute(names, np.concatenate(all_truth), _together(all_said)))
+    whole, answered = np.concatenate(all_truth), _together(all_said)
+    pooled = compute(names, whole, answered)
+    if len(whole):
+        pooled["error"] = _error(whole, answered, task)
+    return Scored(steps=steps, pooled=pooled)
+
+
+def _error(y: npt.NDArray[Any], said: Predictions, task: Task) -> float:
+    """Return the share of wrong labels, or the mean absolute error: what a price for errors counts."""
+    return compute(["mae"], y, said)["mae"] if task is Task.REGRESSION else float(np.mean(y != said.labels))
 
 
 def is_labelled(series: pl.Series) -> npt.NDArray[np.bool_]:
@@ -107,6 +119,7 @@ def summarise(
         answered=sum(step.answered for step in steps),
         alerts=sum(step.state == "alarm" for step in steps),
         retrainings=sum(step.turn.action == "promoted" and step.turn.trigger != "first" for step in steps),
+        cycles=sum(has_trained(step.turn.action, step.turn.trigger) for step in steps),
         fits=fits,
         cpu_s=cpu_s,
         wall_s=wall_s,

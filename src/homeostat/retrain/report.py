@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from homeostat.core.columns import Task
 from homeostat.retrain.backtest_result import BacktestResult, PolicyResult, StepResult, Turn
+from homeostat.retrain.report_advice import advice
 from homeostat.retrain.report_chart import chart, swatch
 from homeostat.retrain.report_page import PAGE
 from homeostat.track.metrics import defaults
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 _ACTED = ("promoted", "rejected", "rolled_back", "failed")
 _WORDS = {"promoted": "retrained", "rejected": "rejected", "rolled_back": "rolled back", "failed": "failed"}
 _CHARTS = 3
-_NARROW = ("alerts", "retrainings", "CPU s")
+_OWN = ("policy", "triggers")
+_NARROW = ("alerts", "retrainings", "CPU s", "cost")
 _NAMES = {"roc_auc": "ROC AUC", "brier": "Brier score", "mae": "MAE", "rmse": "RMSE", "r2": "R²", "f1": "F1"}
 
 
@@ -28,7 +30,13 @@ def metric_names(result: BacktestResult) -> list[str]:
 
 def headings(result: BacktestResult) -> list[str]:
     """Return the heads of the columns of `rows`."""
-    return ["policy", *map(_spaced, metric_names(result)), "worst step", "alerts", "retrainings", "trained", "CPU s"]
+    found = ["policy", *map(_spaced, metric_names(result)), "worst step", "alerts", "retrainings", "trained", "CPU s"]
+    found += ["cost"] if _have(result, "cost") else []
+    return found + (["found", "false alarms"] if _have(result, "false_alarms") else [])
+
+
+def _have(result: BacktestResult, name: str) -> bool:
+    return any(getattr(one, name) is not None for one in result.policies)
 
 
 def rows(result: BacktestResult) -> list[list[str]]:
@@ -42,9 +50,15 @@ def rows(result: BacktestResult) -> list[list[str]]:
             str(one.retrainings),
             str(one.fits),
             f"{one.cpu_s:.1f}",
+            *([] if one.cost is None else [f"{one.cost:,.6g}"]),
+            *([] if one.false_alarms is None else [_found(one), str(one.false_alarms)]),
         ]
         for one in result.policies
     ]
+
+
+def _found(one: PolicyResult) -> str:
+    return f"{sum(each.found is not None for each in one.detections)} of {len(one.detections)}"
 
 
 def as_table(result: BacktestResult) -> "Table":
@@ -80,9 +94,10 @@ def as_text(result: BacktestResult) -> str:
 def sentences(result: BacktestResult) -> list[str]:
     """Return what happened, in a few plain sentences."""
     never, always = result.policy("never"), result.policy("always")
-    others = [one for one in result.policies if one.policy not in ("never", "always")]
-    said = [sentence for one in others for sentence in _about(one, never, always, result)]
-    if not others:
+    own = [one for one in result.policies if one.policy in _OWN]
+    said = advice(result, metric=_spaced(result.primary))
+    said += [sentence for one in own for sentence in _about(one, never, always, result)]
+    if not own:
         said += [_figures(one, result) for one in result.policies]
     unanswered = [one for one in result.policies if one.answered < one.rows]
     said += [
