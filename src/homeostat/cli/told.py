@@ -120,6 +120,8 @@ def windows_text(found: Sequence[WindowVerdict]) -> str:
     verdict = newest.body["verdict"]
     parts = [table(heads, rows), f"newest: {coloured(newest.state, newest.state)}. {verdict['summary']}"]
     parts += [f"- {cause['kind']}: {cause['because']}" for cause in verdict.get("causes", [])]
+    if estimates := verdict.get("estimates"):
+        parts.append(_estimates_text(estimates))
     measured = [*verdict.get("predictions", []), *verdict.get("columns", [])]
     if measured:
         lines = [
@@ -128,6 +130,30 @@ def windows_text(found: Sequence[WindowVerdict]) -> str:
         ]
         parts.append(table(["column", "method", "effect", "alarms at", "p (adjusted)", "rows", "state"], lines))
     return "\n".join(parts)
+
+
+def _estimates_text(estimates: Sequence[dict[str, Any]]) -> str:
+    """Return what was estimated without labels, how far that may be trusted, and how well it did before."""
+    rows = []
+    for one in estimates:
+        track = one.get("track") or {}
+        rows.append(
+            (one["method"], one["metric"], one["value"], one["was"], one.get("realised"), one["light"],
+             "yes" if one["is_used"] else "no", track.get("windows"), track.get("error"), track.get("constant_error"))
+        )  # fmt: skip
+    heads = [
+        "estimate",
+        "metric",
+        "value",
+        "at training",
+        "realised",
+        "light",
+        "used",
+        "scored",
+        "missed by",
+        "no change",
+    ]
+    return table(heads, rows) + "\n" + "\n".join(f"- {one['method']}: {one['because']}" for one in estimates)
 
 
 def rules_text(ruled: "Ruled") -> str:

@@ -33,6 +33,7 @@ from homeostat.train.run import train_run
 from homeostat.train.settings import TrainSettings
 from homeostat.train.signature import from_json, signature_of, to_json
 from homeostat.train.trial import trial_run
+from homeostat.watch.baseline import baseline_of, keep_baseline
 from homeostat.watch.reference import build_reference, keep_reference
 
 
@@ -263,17 +264,26 @@ class Workshop:
         _, parts, _ = self.material(run.facts["dataset_version"], settings)
         tested = artifacts_of(run.facts.get("refit_of") or run.run_id)
         answers = pl.read_parquet(self.blobs.local(f"{tested}/test_predictions.parquet"))
+        y = target(parts.test[self.project.data.target], signature.task)
+        predictions = Predictions.from_frame(answers, classes=signature.classes)
+        kinds = {column.name: column.kind for column in signature.columns}
         reference = build_reference(
             parts.test,
-            target(parts.test[self.project.data.target], signature.task),
-            Predictions.from_frame(answers, classes=signature.classes),
-            kinds={column.name: column.kind for column in signature.columns},
+            y,
+            predictions,
+            kinds=kinds,
             task=signature.task,
             metric=self.project.watch.metric or primary(signature.task),
             version=version.version,
         )
         with self.store.write() as tx:
             keep_reference(tx, version.model, reference)
+            keep_baseline(
+                tx,
+                version.model,
+                version.version,
+                baseline_of(parts.test, y, predictions, kinds=kinds, task=signature.task),
+            )
         return version
 
     def _version(self, run: Run, report: GateReport | None, signature: Signature) -> ModelVersion:

@@ -1,6 +1,6 @@
 """Looking at a live model: the windows that are over are judged once, and again when more of their truth is known."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,7 +18,9 @@ from homeostat.core.records import WindowVerdict
 from homeostat.serve.record import features_frame
 from homeostat.track.predictions import Predictions
 from homeostat.watch.acknowledging import acknowledged_since
+from homeostat.watch.baseline import kept_baseline
 from homeostat.watch.detection import Heard, listen
+from homeostat.watch.estimating import estimated
 from homeostat.watch.following import follow_incidents
 from homeostat.watch.join import ANSWERING, JoinReport, as_truth, join
 from homeostat.watch.observe import observe
@@ -115,6 +117,10 @@ def look(
         )
         if _was_mature(previous):
             heard = None
+        if settings.estimates != []:
+            verdict = _estimated(
+                verdict, rows, earlier, previous, store=store, model=model, reference=reference, settings=settings
+            )
         stored = _as_record(
             model, window, verdict, previous=previous, rows=rows, version=reference.version, now=written_at or now
         )
@@ -288,6 +294,35 @@ def _judge(
         task=reference.task,
     )
     return with_detections(verdict, heard.detections), heard
+
+
+def _estimated(
+    verdict: Verdict,
+    rows: pl.DataFrame,
+    earlier: Sequence[WindowVerdict],
+    previous: WindowVerdict | None,
+    *,
+    store: Store,
+    model: str,
+    reference: Reference,
+    settings: WatchSettings,
+) -> Verdict:
+    """Return the verdict with estimates, where labelled rows of the version are kept to make them from."""
+    with store.read() as tx:
+        baseline = kept_baseline(tx, model, reference.version)
+    if baseline is None:
+        return verdict
+    return estimated(
+        verdict,
+        features_frame(rows, reference.signature),
+        _answers(rows, reference)[0],
+        truth=rows["label"],
+        baseline=baseline,
+        reference=reference,
+        settings=settings,
+        earlier=[verdict_of(one) for one in earlier],
+        before=None if previous is None else verdict_of(previous),
+    )
 
 
 def _answers(rows: pl.DataFrame, reference: Reference) -> tuple[Predictions, list[str]]:

@@ -13,13 +13,14 @@ import msgspec
 from homeostat.watch.adjust import benjamini_hochberg
 from homeostat.watch.charts import Reading, read_charts, read_shares
 from homeostat.watch.detection import Detection
+from homeostat.watch.estimate import Estimate
 from homeostat.watch.method import Measured, Method
 from homeostat.watch.performance import Decay, Performance
 from homeostat.watch.quality import Quality
 from homeostat.watch.settings import DriftSettings, WatchSettings
 
 State = Literal["ok", "warn", "alarm", "unknown"]
-CauseKind = Literal["performance", "drift", "quality", "predictions"]
+CauseKind = Literal["performance", "drift", "quality", "predictions", "estimate"]
 
 
 class Past(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +80,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     predictions: list[Drift] = []
     quality: Quality | None = None
     detections: list[Detection] = []
+    estimates: list[Estimate] = []
     notes: list[str] = []
 
     @property

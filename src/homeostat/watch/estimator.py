@@ -1,0 +1,75 @@
+"""What an estimator is: it says how well answers turned out before any label of them is known. Pure."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from homeostat.core.columns import Task
+from homeostat.watch.domain import MOST_ROWS, Apart, at_most, density_ratios, effective_rows, tell_apart
+from homeostat.watch.sample import Floats
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Rows:
+    """What is known of some rows: `inputs` (n, n_columns) as numbers, and what the model answered.
+
+    `said` (n,): places of classes, or numbers; `scores` (n, n_classes), None in a regression; `truth` (n,) as `said`, None where unknown.
+    """
+
+    inputs: Floats
+    said: npt.NDArray[np.generic]
+    scores: Floats | None = None
+    truth: npt.NDArray[np.generic] | None = None
+
+    def __len__(self) -> int:
+        return len(self.said)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Question:
+    """The labelled reference, the rows whose labels are not known, and the metric that is asked for."""
+
+    reference: Rows
+    current: Rows
+    is_category: npt.NDArray[np.bool_]
+    metric: str
+    seed: int = 0
+
+    @cached_property
+    def apart(self) -> Apart | None:
+        """What a domain classifier made of the two, None where they are too few or have no columns; computed once for all who ask."""
+        if min(len(self.reference), len(self.current)) < 50 or not self.reference.inputs.shape[1]:
+            return None
+        current = self.current.inputs[at_most(self.current.inputs, MOST_ROWS, seed=self.seed)]
+        return tell_apart(self.reference.inputs, current, is_category=self.is_category, seed=self.seed)
+
+    @cached_property
+    def weights(self) -> Floats | None:
+        """How much each reference row counts among the current ones, of mean 1."""
+        return None if self.apart is None else density_ratios(self.apart)
+
+    @property
+    def effective_rows(self) -> float | None:
+        return None if self.weights is None else effective_rows(self.weights)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guess:
+    """`value` of the metric, and the standard deviation (`spread`) that the realised one has around it by chance."""
+
+    value: float
+    spread: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimator:
+    """A plug-in. `estimate` returns None where it has too little to go by; `weighs`: it rests on density ratios."""
+
+    name: str
+    tasks: frozenset[Task]
+    metrics: frozenset[str]
+    weighs: bool
+    estimate: Callable[[Question], Guess | None]

@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+
+from homeostat.watch.estimates.dle import ESTIMATOR
+from homeostat.watch.estimator import Question, Rows
+
+
+def rows(rng, n: int, moved: float) -> Rows:
+    """A model whose error grows with its input."""
+    x = rng.normal(moved, 1.0, (n, 2))
+    said = 2.0 * x[:, 0]
+    return Rows(inputs=x, said=said, truth=said + rng.normal(0, 0.2 + np.abs(x[:, 1] + 1)))
+
+
+@pytest.mark.parametrize("metric", ["mae", "rmse"])
+def test_the_loss_of_rows_that_became_harder_is_seen_before_their_labels(metric):
+    rng = np.random.default_rng(1)
+    asked = Question(
+        reference=rows(rng, 6_000, 0.0), current=rows(rng, 3_000, 0.8), is_category=np.zeros(2, bool), metric=metric
+    )
+
+    def loss(part: Rows) -> float:
+        off = part.truth - part.said
+        return float(np.abs(off).mean() if metric == "mae" else np.sqrt((off**2).mean()))
+
+    guess = ESTIMATOR.estimate(asked)
+    assert loss(asked.current) > 1.3 * loss(asked.reference)
+    assert guess.value == pytest.approx(loss(asked.current), abs=5 * guess.spread)
+    assert abs(guess.value - loss(asked.current)) < abs(loss(asked.reference) - loss(asked.current)) / 3
+
+
+def test_without_a_change_the_estimate_is_the_reference_loss():
+    rng = np.random.default_rng(2)
+    asked = Question(
+        reference=rows(rng, 6_000, 0.0), current=rows(rng, 6_000, 0.0), is_category=np.zeros(2, bool), metric="mae"
+    )
+    known = asked.reference
+    assert ESTIMATOR.estimate(asked).value == pytest.approx(float(np.abs(known.truth - known.said).mean()), rel=0.03)
+
+
+def test_few_labelled_rows_give_no_estimate():
+    rng = np.random.default_rng(3)
+    asked = Question(
+        reference=rows(rng, 199, 0.0), current=rows(rng, 300, 0.0), is_category=np.zeros(2, bool), metric="mae"
+    )
+    assert ESTIMATOR.estimate(asked) is None

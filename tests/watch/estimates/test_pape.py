@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+
+from homeostat.watch.estimates.cbpe import ESTIMATOR as CBPE
+from homeostat.watch.estimates.pape import ESTIMATOR
+from homeostat.watch.estimator import Question, Rows
+
+
+def rows(rng, n: int, share: float) -> Rows:
+    """In group 1 a score means less than in group 0; `share` is that of group 1."""
+    group = (rng.random(n) < share).astype(float)
+    score = rng.uniform(0.05, 0.95, n)
+    true = np.where(group == 1, 0.5 + 0.2 * (score - 0.5), score)
+    return Rows(
+        inputs=np.stack([group, score], axis=1),
+        said=(score > 0.5).astype(int),
+        scores=np.stack([1 - score, score], axis=1),
+        truth=(rng.random(n) < true).astype(int),
+    )
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "log_loss", "brier", "roc_auc"])
+def test_a_group_whose_scores_mean_less_is_weighed_by_its_new_share(metric):
+    from homeostat.watch.expected import expected
+
+    rng = np.random.default_rng(4)
+    asked = Question(
+        reference=rows(rng, 8_000, 0.2), current=rows(rng, 8_000, 0.8), is_category=np.zeros(2, bool), metric=metric
+    )
+    current = asked.current
+    realised = expected(metric, np.eye(2)[current.truth], current.said, current.scores)
+    ours, plain = ESTIMATOR.estimate(asked).value, CBPE.estimate(asked).value
+    assert abs(ours - realised) < 0.02
+    assert abs(ours - realised) < abs(plain - realised) / 3
+    assert 1_000 < asked.effective_rows < 8_000
+
+
+def test_too_few_rows_give_no_estimate():
+    rng = np.random.default_rng(4)
+    asked = Question(
+        reference=rows(rng, 500, 0.2), current=rows(rng, 49, 0.2), is_category=np.zeros(2, bool), metric="accuracy"
+    )
+    assert ESTIMATOR.estimate(asked) is None
