@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from homeostat.app.inference import RouteFollower, package_loader
+from homeostat.app.inference import RouteFollower
+from homeostat.app.loading import package_loader
 from homeostat.app.project import load
 from homeostat.app.wiring import House, open_house
 from homeostat.core.ports import CandidateProbe

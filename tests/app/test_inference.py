@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from homeostat.app import inference
+from homeostat.app.environments import BeingBuilt
 from homeostat.app.inference import RouteFollower, beat_on
 from homeostat.audit.log import record, verify
 from homeostat.core.errors import AuditBroken
@@ -109,6 +110,20 @@ def test_a_version_that_does_not_load_leaves_the_old_route_and_is_told_after_thr
     assert event.kind == "route.not_followed"
     assert event.payload["generation"] == 2
     assert (error.message if isinstance(error, AuditBroken) else str(error)) in event.payload["error"]
+
+
+def test_an_environment_that_is_being_built_is_waited_for_without_a_word(server):
+    server.route(champion=1)
+    server.look()
+    server.broken[2] = BeingBuilt("the environment is being built")
+    server.route(champion=2)
+    server.look(10)
+    assert server.serves == (1,)
+    assert server.worker().generations == {"m": 1}
+    assert server.events() == []
+    server.broken.clear()
+    server.look()
+    assert server.serves == (2,)
 
 
 def test_what_failed_for_a_moment_is_tried_again(server):

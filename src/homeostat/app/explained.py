@@ -67,6 +67,7 @@ WHY: dict[str, str] = {
     "serve.max_body": "of one request",
     "serve.max_rows": "of one request",
     "serve.compiled": "auto: the compiled form of a version answers where it agreed with the original; off: never",
+    "serve.environments": "own: a version made with other packages than the server's gets an environment of its own (downloads; uv)",
     "serve.durability": "strict: an answer survives a kill; synced: a loss of power too, slower; fast: the last second may be lost",
     "serve.queue": "requests that may wait for a model; more get 429",
     "serve.timeout": "the longest that a batch may take a model, whose process is then started anew",

@@ -14,23 +14,21 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from homeostat.app.environments import BeingBuilt
+from homeostat.app.loading import loader
 from homeostat.app.node import node_of
 from homeostat.app.project import load
 from homeostat.app.supervisor import exit_when_orphaned, run_program
 from homeostat.app.wiring import House, open_house, recording_of
-from homeostat.core.duration import size_bytes
 from homeostat.core.errors import HomeostatError
-from homeostat.core.records import ModelVersion, Route, Worker
+from homeostat.core.records import Route, Worker
 from homeostat.registry.health import tell_unhealthy
 from homeostat.registry.routing import to_return_to
-from homeostat.registry.versions import package_of
 from homeostat.registry.workers import tell_unable
 
 if TYPE_CHECKING:
     from homeostat.serve.door import Desk
-    from homeostat.serve.evaluator import Evaluator, Quick
-    from homeostat.serve.plane import Load, Plane
-    from homeostat.train.package import Package
+    from homeostat.serve.plane import Plane
 
 log = logging.getLogger(__name__)
 
@@ -75,8 +73,8 @@ class RouteFollower:
     """Switches a plane to the newest routes and tells the store which generation this worker has switched to.
 
     A route that cannot be followed (a version that does not load) is tried again every second; the third failure is told to the store,
-    for whoever waits. Meanwhile the route before it answers, or, in a process that has none, its champion alone. `keeps_previous`: the
-    version that a roll-back would bring back stays in memory.
+    for whoever waits. One that needs an environment which is being built is waited for. Meanwhile the route before it answers, or, in a
+    process that has none, its champion alone. `keeps_previous`: the version that a roll-back would bring back stays in memory.
     """
 
     def __init__(self, house: House, plane: "Switched", *, worker_id: str, keeps_previous: bool = False) -> None:
@@ -108,6 +106,9 @@ class RouteFollower:
     def _follow(self, route: Route, standby: int | None) -> bool:
         try:
             self._plane.switch(route, standby=standby)
+        except BeingBuilt:
+            self._waits(route)
+            return False
         except (Exception, SystemExit) as error:  # noqa: BLE001 - border: loading a model runs foreign code, and the heart must beat on
             told = error.message if isinstance(error, HomeostatError) else f"{type(error).__name__}: {error}"
             self._could_not(route, told)
@@ -116,9 +117,18 @@ class RouteFollower:
         self._generations[route.model] = route.generation
         return True
 
-    def _could_not(self, route: Route, told: str) -> None:
+    def _waits(self, route: Route) -> None:
+        """Try again in a second: an environment is being built, which is no failure."""
+        self._failed[route.model] = _Failure(route.generation, self._times(route), time.monotonic())
+        if route.model not in self._plane.routes:
+            self._make_do(route)
+
+    def _times(self, route: Route) -> int:
         before = self._failed.get(route.model)
-        times = before.times + 1 if before is not None and before.generation == route.generation else 1
+        return before.times if before is not None and before.generation == route.generation else 0
+
+    def _could_not(self, route: Route, told: str) -> None:
+        times = self._times(route) + 1
         self._failed[route.model] = _Failure(route.generation, times, time.monotonic())
         if times == 1:
             log.error("cannot switch %s to generation %s: %s", route.model, route.generation, told)
@@ -183,52 +193,6 @@ def beat_on(follower: RouteFollower, stop: threading.Event) -> None:
             follower.beat()
         except Exception:  # the border of the thread, as above
             log.exception("cannot tell the store that this worker lives")
-
-
-def package_loader(house: House) -> "Callable[[str, int], Package]":
-    """Return what loads a version's package into this process, its files checked first: for whoever asks models without a server."""
-    from homeostat.train.package import read_package
-    from homeostat.train.signature import from_json
-
-    def load_version(model: str, version: int) -> "Package":
-        with house.store.read() as tx:
-            found = tx.models.get(model, version)
-        signature = from_json(found.signature) if found.source else None
-        return read_package(package_of(found, blobs=house.blobs), signature=signature)
-
-    return load_version
-
-
-def loader(house: House, *, on_unhealthy: Callable[[str, int, str], None] = lambda *_: None) -> "Load":
-    """Return what loads a version, its files checked first: its compiled form where it has one that agrees, else a process of its own."""
-    settings = house.project.serve
-
-    def find(model: str, version: int) -> "tuple[Path, ModelVersion, Quick | None]":
-        from homeostat.train.compiled.session import load as load_compiled
-        from homeostat.train.signature import from_json
-
-        with house.store.read() as tx:
-            found = tx.models.get(model, version)
-        folder = package_of(found, blobs=house.blobs)
-        return folder, found, load_compiled(folder, from_json(found.signature)) if settings.compiled == "auto" else None
-
-    async def load_version(model: str, version: int) -> "Evaluator | Quick":
-        from homeostat.serve.hosts.host import Host, HostSettings
-
-        # in a thread, the session of a compiled model too: requests go on meanwhile
-        folder, found, compiled = await asyncio.get_running_loop().run_in_executor(None, find, model, version)
-        if compiled is not None:
-            return compiled
-        host = Host(
-            folder,
-            signature=found.signature if found.source else None,
-            settings=HostSettings(memory_bytes=None if settings.memory is None else size_bytes(settings.memory)),
-            on_unhealthy=lambda reason: on_unhealthy(model, version, reason),
-        )
-        await host.start()
-        return host
-
-    return load_version
 
 
 def main() -> None:

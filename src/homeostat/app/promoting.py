@@ -11,7 +11,7 @@ from homeostat.core.records import ModelVersion, Route
 from homeostat.registry.routing import promote as promote_version
 from homeostat.registry.routing import roll_back as roll_back_version
 from homeostat.registry.versions import CHAMPION, resolve
-from homeostat.registry.workers import await_workers
+from homeostat.registry.workers import PATIENCE_S, await_workers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,12 @@ def _champion(house: House) -> int | None:
 
 def _switched(house: House, route: Route, before: int | None) -> Moved:
     workers = await_workers(
-        house.store, clock=house.clock, model=route.model, generation=route.generation, pause=time.sleep
+        house.store,
+        clock=house.clock,
+        model=route.model,
+        generation=route.generation,
+        pause=time.sleep,
+        patience_s=PATIENCE_S[house.project.serve.environments],
     )
     assert route.champion is not None
     return Moved(model=route.model, before=before, champion=route.champion, workers=workers)

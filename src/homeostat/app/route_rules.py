@@ -11,7 +11,7 @@ from homeostat.app.wiring import House
 from homeostat.core.errors import InvalidInput
 from homeostat.core.records import Route, Segment, Split
 from homeostat.registry.routing import rules_json, set_rules
-from homeostat.registry.workers import await_workers
+from homeostat.registry.workers import PATIENCE_S, await_workers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +106,11 @@ def _set(
         force=force,
     )
     workers = await_workers(
-        house.store, clock=house.clock, model=route.model, generation=route.generation, pause=time.sleep
+        house.store,
+        clock=house.clock,
+        model=route.model,
+        generation=route.generation,
+        pause=time.sleep,
+        patience_s=PATIENCE_S[house.project.serve.environments],
     )
     return Ruled(route=route, workers=workers)

@@ -43,7 +43,7 @@ def run_text(run: Run, log: str, *, whole_log: bool) -> str:
     return "\n\n".join(parts)
 
 
-def version_text(version: ModelVersion, evaluated: str | None = None) -> str:
+def version_text(version: ModelVersion, evaluated: str | None = None, environment: str | None = None) -> str:
     """Return a version: what it takes, what it answers, where it comes from."""
     signature, lineage = version.signature, version.lineage
     classes = ", ".join(map(str, signature.get("classes", [])))
@@ -58,6 +58,7 @@ def version_text(version: ModelVersion, evaluated: str | None = None) -> str:
         f"gate     report {version.report_id[:12] if version.report_id else 'none'}",
         f"files    {len(version.digests)} in {version.location}",
         *([] if evaluated is None else [f"served   {evaluated}"]),
+        *([] if environment is None else [f"packages {environment}"]),
     ]
     return "\n".join([*head, "", table(["takes", "kind", ""], columns)])
 

@@ -8,7 +8,7 @@ from homeostat.core.errors import Unreachable
 from homeostat.core.ports import Clock, Store
 
 ALIVE = timedelta(seconds=5)
-_SWITCH_S = 60.0
+PATIENCE_S = {"server": 60.0, "own": 900.0}  # by serve.environments: one may have to be built first
 _LOOK_S = 0.05
 
 
@@ -19,7 +19,7 @@ def await_workers(
     model: str,
     generation: int,
     pause: Callable[[float], None],
-    patience_s: float = _SWITCH_S,
+    patience_s: float = PATIENCE_S["server"],
 ) -> list[str]:
     """Return the live workers when each has switched to the generation (none where no server is up).
 

@@ -22,7 +22,7 @@ from homeostat.data.versions import load
 from homeostat.registry.health import why_unhealthy
 from homeostat.registry.routing import promote, send_traffic, take_back
 from homeostat.registry.versions import CHAMPION
-from homeostat.registry.workers import await_workers
+from homeostat.registry.workers import PATIENCE_S, await_workers
 from homeostat.retrain.capture import captured
 from homeostat.retrain.cycle import CycleRequest
 from homeostat.retrain.project import Project
@@ -294,7 +294,14 @@ class LiveStages:
         return {"generation": route.generation}
 
     def _await_workers(self, generation: int) -> None:
-        await_workers(self.store, clock=self.clock, model=self.request.model, generation=generation, pause=self.pause)
+        await_workers(
+            self.store,
+            clock=self.clock,
+            model=self.request.model,
+            generation=generation,
+            pause=self.pause,
+            patience_s=PATIENCE_S[self.project.serve.environments],
+        )
 
     def _asked(self, stage: str) -> datetime:
         """Return when this stage was first reached."""

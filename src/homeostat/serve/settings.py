@@ -18,6 +18,8 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     `timeout`: the longest that one batch may take a model; after that its process is killed. `trial_timeout`: the same for a canary, whose
     requests the champion answers then. `memory`: above that, the process of a model is started anew (None: no limit).
     `standby`: keep the version in memory that a roll-back would bring back, so that it answers at once.
+    `environments`: where a version runs that was made with other packages than are installed. `server`: by those all the same; `own`: in an
+    environment made for it, for which packages are downloaded and installed.
     `grpc_port`: where the Open Inference Protocol is spoken over gRPC too (extra `grpc`; None: nowhere).
     """
 
@@ -30,6 +32,7 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     max_body: str = "16MB"
     max_rows: Annotated[int, Meta(ge=1)] = 10_000
     compiled: Literal["auto", "off"] = "auto"
+    environments: Literal["server", "own"] = "server"
     durability: Literal["strict", "synced", "fast"] = "strict"
     queue: Annotated[int, Meta(ge=1)] = 1000
     timeout: Duration = msgspec.field(default_factory=lambda: Duration(seconds=30))

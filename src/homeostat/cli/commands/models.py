@@ -42,12 +42,13 @@ def show_(which: _Which = "@champion") -> None:
     from homeostat.cli.house import here
     from homeostat.cli.output import show
     from homeostat.cli.told import version_text
-    from homeostat.registry.evaluated import compiled_report, told
+    from homeostat.registry.evaluated import compiled_report, environment_told, told
 
     house = here()
     found = which_version(house, which)
     report = compiled_report(found, blobs=house.blobs)
-    show(found, version_text(found, None if report is None else told(report)))
+    environment = environment_told(found, blobs=house.blobs, environments=house.project.serve.environments)
+    show(found, version_text(found, None if report is None else told(report), environment))
 
 
 @COMMAND.command()

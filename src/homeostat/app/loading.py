@@ -1,0 +1,78 @@
+"""From a version's name to what answers for it: the package, its files checked, in this process or in one of its own."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from homeostat.app.environments import Environments
+from homeostat.app.wiring import House
+from homeostat.core.duration import size_bytes
+from homeostat.core.records import ModelVersion
+from homeostat.registry.versions import package_of
+
+if TYPE_CHECKING:
+    from homeostat.serve.evaluator import Evaluator, Quick
+    from homeostat.serve.hosts.host import HostSettings
+    from homeostat.serve.plane import Load
+    from homeostat.train.package import Package
+
+
+def package_loader(house: House) -> "Callable[[str, int], Package]":
+    """Return what loads a version's package into this process, its files checked first: for whoever asks models without a server."""
+    from homeostat.train.package import read_package
+    from homeostat.train.signature import from_json
+
+    def load_version(model: str, version: int) -> "Package":
+        with house.store.read() as tx:
+            found = tx.models.get(model, version)
+        signature = from_json(found.signature) if found.source else None
+        return read_package(package_of(found, blobs=house.blobs), signature=signature)
+
+    return load_version
+
+
+def loader(house: House, *, on_unhealthy: Callable[[str, int, str], None] = lambda *_: None) -> "Load":
+    """Return what loads a version, its files checked first: its compiled form where it has one that agrees, else a process of its own.
+
+    That process runs in an environment of the version's own where the settings allow it and the server's does not have what it was made with.
+    """
+    settings = house.project.serve
+    environments = Environments(house.place.state / "environments") if settings.environments == "own" else None
+
+    def find(model: str, version: int) -> "tuple[Path, ModelVersion, Quick | None]":
+        from homeostat.train.compiled.session import load as load_compiled
+        from homeostat.train.signature import from_json
+
+        with house.store.read() as tx:
+            found = tx.models.get(model, version)
+        folder = package_of(found, blobs=house.blobs)
+        return folder, found, load_compiled(folder, from_json(found.signature)) if settings.compiled == "auto" else None
+
+    def process_of(folder: Path) -> "HostSettings":
+        from homeostat.serve.hosts.host import HostSettings
+
+        limit = None if settings.memory is None else size_bytes(settings.memory)
+        python = None if environments is None else environments.interpreter(folder)
+        if environments is None or python is None:
+            return HostSettings(memory_bytes=limit)
+        return HostSettings(command=(str(python),), environment=environments.child_environment(), memory_bytes=limit)
+
+    async def load_version(model: str, version: int) -> "Evaluator | Quick":
+        from homeostat.serve.hosts.host import Host
+
+        # in a thread, the session of a compiled model too: requests go on meanwhile
+        elsewhere = asyncio.get_running_loop().run_in_executor
+        folder, found, compiled = await elsewhere(None, find, model, version)
+        if compiled is not None:
+            return compiled
+        host = Host(
+            folder,
+            signature=found.signature if found.source else None,
+            settings=await elsewhere(None, process_of, folder),
+            on_unhealthy=lambda reason: on_unhealthy(model, version, reason),
+        )
+        await host.start()
+        return host
+
+    return load_version
