@@ -3,13 +3,16 @@
 import time
 from dataclasses import dataclass, field
 
+import psutil
 import pytest
-from tests.acceptance.load import Load, Met
+from tests.acceptance.load import Load, Met, quantile
 from tests.acceptance.site import MODEL, Site, copy_of, wait_until
 
 from homeostat.app.making import make
 from homeostat.app.promoting import promote, roll_back
 
+ALLOWANCE_S = 0.010  # beside twice the steady p99: a millisecond or two on an idle machine
+DRAIN_S = 1.0  # after an acknowledgement, in which the version before ends
 ROW = {"a": 0.25, "b": "x"}
 
 
@@ -84,3 +87,64 @@ def test_swaps_under_load_fail_no_request(site, tmp_path):
     print([(what, round(done - began, 3)) for what, _, began, done in swapping.asked])
     nothing_failed(met)
     acknowledged_means_switched(swapping, met)
+
+
+def latencies(swapping: Swapping, met: list[Met], quiet: list[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    """Return those of requests that left while nothing changed, and of those that left while something did or had just done."""
+    changes = [(began, done + DRAIN_S) for _, _, began, done in swapping.asked]
+    steady = [each.latency_s for each in met if any(begin <= each.at < end for begin, end in quiet)]
+    moving = [each.latency_s for each in met if any(begin <= each.at < end for begin, end in changes)]
+    return steady, moving
+
+
+def settled_memory(site: Site, children: int) -> list[int]:
+    """Return the bytes that are each worker's own (its models' processes included), once it has as many processes as it needs."""
+
+    def settled():
+        workers = [psutil.Process(pid) for pid in sorted(site.pids("app.inference"))]
+        models = [worker.children() for worker in workers]
+        if [len(each) for each in models] != [children] * site.workers:
+            return None
+        return [
+            sum(process.memory_full_info().uss for process in [worker, *own])
+            for worker, own in zip(workers, models, strict=True)
+        ]
+
+    return wait_until(settled, "the end of what was replaced")
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+def test_a_hundred_swaps_cost_no_request_hardly_any_latency_and_no_memory(site, two_versions, tmp_path):
+    children = 0 if two_versions.root.parent.name.startswith("compiled") else 1
+    site.up()
+    quiet = []
+    with Load(site.port, f"/models/{MODEL}/predict", {"rows": [ROW]}, tmp_path / "met.jsonl") as load:
+        wait_until(lambda: len(load.met()) > 50, "answers")
+        swapping = Swapping(site, load)
+        for turn in range(11):
+            for _ in range(5):
+                swapping.promote(2)
+                swapping.roll_back(1)
+            used = settled_memory(site, children)
+            if turn == 0:
+                swapping.asked.clear()
+                warm = used
+                print(f"memory after ten changes: {[each >> 20 for each in warm]} MB")
+            began = time.monotonic()
+            wait_until(lambda since=began: time.monotonic() - since > 1.0 + DRAIN_S, "the end of a drain")
+            begin = time.monotonic()
+            wait_until(lambda since=begin: time.monotonic() - since > 5.0, "a quiet time")
+            quiet.append((begin, time.monotonic()))
+        met = load.stop()
+    steady, moving = latencies(swapping, met, quiet)
+    took = sorted(done - began for _, _, began, done in swapping.asked)
+    print(f"{len(took)} changes, median {took[len(took) // 2]:.2f} s, longest {took[-1]:.2f} s")
+    for name, found in (("steady", steady), ("while changing", moving)):
+        told = ", ".join(f"p{100 * q:g} {1e3 * quantile(found, q):.1f} ms" for q in (0.5, 0.99, 0.999))
+        print(f"{name}: {len(found)} requests, {told}, longest {1e3 * max(found):.1f} ms")
+    print(f"memory at the end: {[each >> 20 for each in used]} MB")
+    nothing_failed(met)
+    acknowledged_means_switched(swapping, met)
+    assert quantile(moving, 0.99) <= 2 * quantile(steady, 0.99) + ALLOWANCE_S
+    assert max(used) <= 1.1 * max(warm)
