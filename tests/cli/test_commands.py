@@ -279,6 +279,14 @@ def test_promotion_and_rollback_move_the_champion(trained):
     assert "key=acme: version 2\nall else: version 1, the champion" in ruled.out
     assert trained.ok("--json", "models", "split", "1=30", "2=70").json["split"]["shares"] == {"1": 30.0, "2": 70.0}
     assert trained("models", "split", "1=30", "2=60").status == 2
+    following = trained.ok("--json", "models", "split", "1=50", "2=50", "--policy", "thompson", "--floor", "0.1").json
+    assert following["split"] == {
+        "shares": {"1": 50.0, "2": 50.0},
+        "policy": "thompson",
+        "reward": "correct",
+        "floor": 10.0,
+    }
+    assert trained("models", "split", "1=50", "2=50", "--policy", "thompson", "--floor", "0.6").status == 2
     assert trained("models", "split", "1=30", "7=70").status == 3
     assert trained("models", "route", "--segment", "pirce=3@2").status == 2
     assert trained.ok("models", "split").out.endswith("all else: version 1, the champion\n")

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import polars as pl
 
+from homeostat.app.adapting import follow_rewards
 from homeostat.app.durable import DurableCycles, Unfinished
 from homeostat.app.wiring import House
 from homeostat.core.ports import CandidateProbe, Durable
@@ -150,6 +151,7 @@ class Loop:
             now=now,
             loop_now=loop_now or BEFORE_A_REPLAY,
         )
+        follow_rewards(house, now=now)
 
     def loop_now(self, now: datetime) -> datetime | None:
         """Return the loop's time; None in a replay that has not begun."""

@@ -11,6 +11,7 @@ from homeostat.app.wiring import House
 from homeostat.core.errors import InvalidInput
 from homeostat.core.records import Route, Segment, Split
 from homeostat.registry.routing import rules_json, set_rules
+from homeostat.registry.versions import CHAMPION, resolve
 from homeostat.registry.workers import PATIENCE_S, await_workers
 
 
@@ -22,14 +23,26 @@ class Ruled:
     workers: list[str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Following:
+    """What a split follows: the `reward`, as in `core.records.Split`, and the share (0 to 1) that each version keeps."""
+
+    reward: Literal["label", "correct"]
+    floor: float
+
+
 def set_segments(house: House, texts: Sequence[str], *, because: str, force: str | None) -> Ruled:
     """Let each segment (`region=north,grade=2@3`: values, then the version) answer what fits it, in this order; none: the route has none."""
     return _set(house, segments=[segment_of(text) for text in texts], because=because, force=force)
 
 
-def set_split(house: House, texts: Sequence[str], *, because: str, force: str | None) -> Ruled:
-    """Share the keys among versions (`2=30`: version and per cent); none: end the split."""
-    split: Split | Literal["none"] = split_of(texts) if texts else "none"
+def set_split(
+    house: House, texts: Sequence[str], *, because: str, force: str | None, following: Following | None = None
+) -> Ruled:
+    """Share the keys among versions (`2=30`: version and per cent), from then on as the rewards say where one is given; none: end the split."""
+    split: Split | Literal["none"] = split_of(texts, following) if texts else "none"
+    if following is not None and following.reward == "label":
+        _refuse_labels_that_are_no_rewards(house)
     return _set(house, split=split, because=because, force=force)
 
 
@@ -48,7 +61,7 @@ def segment_of(text: str) -> Segment:
     return Segment(when={name: _value(value) for name, _, value in pairs}, version=int(version))
 
 
-def split_of(texts: Sequence[str]) -> Split:
+def split_of(texts: Sequence[str], following: Following | None = None) -> Split:
     """Return the split that texts mean.
 
     >>> split_of(["1=30", "2=70"]).shares
@@ -58,7 +71,9 @@ def split_of(texts: Sequence[str]) -> Split:
         shares = {int(version): float(share) for version, _, share in (text.partition("=") for text in texts)}
         if len(shares) < len(texts):
             raise InvalidInput("a version is named twice in the split", hint="as in 1=30 2=70")
-        return Split(shares=shares)
+        if following is None:
+            return Split(shares=shares)
+        return Split(shares=shares, policy="thompson", reward=following.reward, floor=100.0 * following.floor)
     except ValueError as error:
         raise InvalidInput(
             f"'{' '.join(texts)}' is not a split: {error}", hint="as in 1=30 2=70: versions and percentages"
@@ -77,6 +92,17 @@ def as_json(ruled: Ruled) -> dict[str, object]:
         **rules_json(route),
         "workers": ruled.workers,
     }
+
+
+def _refuse_labels_that_are_no_rewards(house: House) -> None:
+    with house.store.read() as tx:
+        signature = resolve(tx, house.project.model, CHAMPION).signature
+    words = [label for label in signature.get("classes", []) if not isinstance(label, int | float)]
+    if words:
+        raise InvalidInput(
+            f"a label of '{house.project.model}' is a word as '{words[0]}', not a reward",
+            hint="--reward correct counts right answers",
+        )
 
 
 def _value(text: str) -> str | int | float | bool | None:

@@ -165,7 +165,9 @@ def rules_text(ruled: "Ruled") -> str:
         for segment in route.segments
     ]
     if route.split is not None:
-        parts += [f"{share:g} % of the keys: version {version}" for version, share in route.split.shares.items()]
+        parts += [f"{share:.4g} % of the keys: version {version}" for version, share in route.split.shares.items()]
+        if route.split.policy == "thompson":
+            parts.append(f"shares follow the rewards, none below {route.split.floor:g} %")
     else:
         parts.append(f"{'all else' if parts else 'everything'}: version {route.champion}, the champion")
     switched = f"{len(ruled.workers)} worker{'s have' if len(ruled.workers) > 1 else ' has'} switched"

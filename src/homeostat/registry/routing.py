@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from homeostat.audit.log import record
 from homeostat.core.errors import Conflict, InvalidInput, NotAllowed, near
@@ -106,7 +106,7 @@ def send_traffic(
             subject=f"model:{model}",
             actor=actor,
             time=now,
-            payload={**_told(stored), "because": because, "force": force},
+            payload={**route_json(stored), "because": because, "force": force},
             key=key,
         )
         return stored
@@ -151,7 +151,7 @@ def set_rules(
             subject=f"model:{model}",
             actor=actor,
             time=now,
-            payload={**_told(stored), "because": because, "force": force},
+            payload={**route_json(stored), "because": because, "force": force},
             key=key,
         )
         return stored
@@ -175,7 +175,9 @@ def take_back(*, store: Store, model: str, version: int, actor: str, now: dateti
         left = _route(tx, model).without(version)
         left = left if champion is None else _crowned(left, champion)
         stored = tx.routes.put(replace(left, champion=champion, since=now))
-        record(tx, kind, subject=f"model:{model}", actor=actor, time=now, payload={**_told(stored), **told}, key=key)
+        record(
+            tx, kind, subject=f"model:{model}", actor=actor, time=now, payload={**route_json(stored), **told}, key=key
+        )
         tx.models.set_alias(model, PREVIOUS, _previous(tx, model, champion))
         return stored
 
@@ -286,7 +288,8 @@ def _route(tx: Transaction, model: str) -> Route:
     return tx.routes.get(model) or Route(model=model, generation=0, champion=tx.models.alias(model, CHAMPION))
 
 
-def _told(route: Route) -> dict[str, object]:
+def route_json(route: Route) -> dict[str, object]:
+    """Return what the audit log says of a route."""
     return {
         "champion": route.champion,
         "shadow": route.shadow,
@@ -299,10 +302,12 @@ def _told(route: Route) -> dict[str, object]:
 
 def rules_json(route: Route) -> dict[str, object]:
     """Return the segments and the split of a route as JSON-ready values; nothing of what it does not have."""
-    told: dict[str, object] = {}
+    told: dict[str, Any] = {}
     if route.segments:
         told["segments"] = [{"when": dict(each.when), "version": each.version} for each in route.segments]
     if route.split is not None:
         shares = {str(version): share for version, share in route.split.shares.items()}
         told["split"] = {"shares": shares, "policy": route.split.policy}
+        if route.split.policy != "fixed":
+            told["split"] |= {"reward": route.split.reward, "floor": route.split.floor}
     return told

@@ -1,6 +1,6 @@
 """homeostat models: versions, and which of them answers."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -176,15 +176,23 @@ def route(
 def split(
     shares: Annotated[list[str] | None, typer.Argument(metavar="VERSION=PERCENT...", help="As in 1=30 2=70.")] = None,
     *,
+    policy: Annotated[
+        Literal["fixed", "thompson"], typer.Option(help="thompson: shares follow the rewards that labels bring.")
+    ] = "fixed",
+    reward: Annotated[
+        Literal["correct", "label"], typer.Option(help="correct: right answers, small errors; label: its own value.")
+    ] = "correct",
+    floor: Annotated[float, typer.Option(min=0.0, max=0.5, help="The share that each version keeps.")] = 0.05,
     because: _Because = "set by hand",
     force: _Force = None,
 ) -> None:
-    """Share the keys among versions in fixed parts, each key always with the same version; without shares: end the split."""
-    from homeostat.app.route_rules import as_json, set_split
+    """Share the keys among versions, each key always with the same version; without shares: end the split."""
+    from homeostat.app.route_rules import Following, as_json, set_split
     from homeostat.cli.house import here
     from homeostat.cli.output import busy, show
     from homeostat.cli.told import rules_text
 
     with busy("switching"):
-        ruled = set_split(here(), shares or [], because=because, force=force)
+        following = Following(reward=reward, floor=floor) if policy == "thompson" else None
+        ruled = set_split(here(), shares or [], because=because, force=force, following=following)
     show(as_json(ruled), rules_text(ruled))
