@@ -11,8 +11,8 @@ _LINE_S = 10.0
 
 
 @contextmanager
-def counting(text: str) -> Iterator[Callable[[int, int | None], None]]:
-    """Yield a function that takes what is done, and all there is where that is known."""
+def counting(text: str, *, of: str = "rows") -> Iterator[Callable[[int, int | None], None]]:
+    """Yield a function that takes what is done (`of` is the word for it), and all there is where that is known."""
     if wants_json():
         yield lambda _done, _all: None
     elif sys.stderr.isatty():
@@ -30,6 +30,6 @@ def counting(text: str) -> Iterator[Callable[[int, int | None], None]]:
             nonlocal said
             if time.monotonic() - said >= _LINE_S:
                 said = time.monotonic()
-                say(f"{text} ... {done:,}" + (f" of {whole:,}" if whole else "") + " rows")
+                say(f"{text} ... {done:,}" + (f" of {whole:,}" if whole else "") + f" {of}".rstrip())
 
         yield tell

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from homeostat.data.profile import bin_counts, inner_edges
+from homeostat.data.profile import inner_edges
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -56,22 +56,31 @@ def numbers(values: Sequence[float] | npt.NDArray[Any], *, like: Numbers | None 
     >>> numbers([3.0, 1.0, 2.0, float("nan")]).values.tolist()
     [1.0, 2.0, 3.0]
     """
-    array = np.asarray(values, dtype=np.float64)
-    array = array[~np.isnan(array)]
-    finite = np.sort(array[np.isfinite(array)])
+    return sorted_numbers(np.sort(np.asarray(values, dtype=np.float64)), like=like)
+
+
+def sorted_numbers(ordered: Floats, *, like: Numbers | None = None) -> Numbers:
+    """Return the sample of numbers that are sorted already, NaN last; see `numbers`."""
+    ordered = ordered[: np.searchsorted(ordered, np.nan)]
+    below = int(np.searchsorted(ordered, -np.inf, side="right"))
+    finite = ordered[below : np.searchsorted(ordered, np.inf)]
     edges = like.edges if like is not None else inner_edges(finite)
+    ends = np.searchsorted(ordered, edges, side="right")  # a place among sorted values is a count
+    counts = np.diff(ends, prepend=0, append=len(ordered)).astype(np.float64)
     mean, sd = mean_and_sd(finite)
-    return Numbers(values=finite, edges=edges, counts=bin_counts(array, edges).astype(np.float64), mean=mean, sd=sd)
+    return Numbers(values=finite, edges=edges, counts=counts, mean=mean, sd=sd)
 
 
-def mean_and_sd(values: Floats) -> tuple[float, float]:
-    """Return mean and population standard deviation, without overflow for huge values; (0, 0) for no values."""
-    if not len(values):
+def mean_and_sd(ordered: Floats) -> tuple[float, float]:
+    """Return mean and population standard deviation of sorted finite values, without overflow for huge ones; (0, 0) for no values."""
+    if not len(ordered):
         return 0.0, 0.0
-    scale = float(np.max(np.abs(values))) or 1.0
-    scaled = values / scale
-    mean = float(scaled.mean())
-    sd = 0.0 if values[0] == values[-1] and np.all(values == values[0]) else float(scaled.std())
+    if ordered[0] == ordered[-1]:
+        return float(ordered[0]), 0.0
+    largest = max(abs(float(ordered[0])), abs(float(ordered[-1])))
+    scale = 1.0 if 1e-150 < largest < 1e150 else largest
+    scaled = ordered if scale == 1.0 else ordered / scale
+    mean, sd = float(scaled.mean()), float(scaled.std())
     biggest = np.finfo(np.float64).max
     return float(np.clip(mean * scale, -biggest, biggest)), min(sd * scale, biggest)
 

@@ -116,7 +116,7 @@ def judge(
     `history`: the effects (`Decay.effect`) of all earlier windows of the same version, oldest first. From 8 on, control charts warn of what two standard errors cannot see yet, against the first 20: what the version was
     like before it aged.
     """
-    tested = _adjusted([*columns, *predictions], alpha=settings.drift.alpha)
+    tested = adjusted([*columns, *predictions], alpha=settings.drift.alpha)
     columns, predictions = tested[: len(columns)], tested[len(columns) :]
     highest: Literal["warn", "alarm"] = "warn" if labels_come else "alarm"
     reading = _reading(decay, history, past)
@@ -164,11 +164,12 @@ def with_detections(verdict: Verdict, detections: Sequence[Detection]) -> Verdic
     )
 
 
-def _adjusted(found: Sequence[Drift], *, alpha: float) -> list[Drift]:
-    adjusted = benjamini_hochberg([one.p_value for one in found])
+def adjusted(found: Sequence[Drift], *, alpha: float) -> list[Drift]:
+    """Return the findings of a window with their p-values adjusted for each other, and with their states."""
+    p_values = benjamini_hochberg([one.p_value for one in found])
     return [
         msgspec.structs.replace(one, adjusted=p, state=_drift_state(one, p, alpha))
-        for one, p in zip(found, adjusted, strict=True)
+        for one, p in zip(found, p_values, strict=True)
     ]
 
 

@@ -25,6 +25,33 @@ def test_p_value_is_near_scipys(n, m, shift):
     assert measure(numbers(a), numbers(b)).p_value == pytest.approx(wanted, rel=0.06, abs=0.02)
 
 
+@pytest.mark.parametrize("m", [3_000, 40_000, 60_000])
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda rng, n: rng.normal(size=n),
+        lambda rng, n: rng.normal(0.05, size=n),
+        lambda rng, n: rng.poisson(3.0, n).astype(float),
+        lambda rng, n: np.where(rng.random(n) < 0.9, 0.0, rng.lognormal(size=n)),
+        lambda rng, n: np.full(n, 7.0),
+    ],
+    ids=["same", "shifted", "few values", "mostly zero", "constant"],
+)
+def test_large_samples_are_exact_too(m, draw):
+    """Above 16,384 values only some places are looked at: those where the distance may lie."""
+    rng = np.random.default_rng(m)
+    a, b = draw(rng, 40_000), draw(rng, m)
+    base = rng.normal(size=40_000) if len(set(a)) > 1_000 else a
+    for old in (a, base):
+        wanted = ks_2samp(old, b, method="asymp").statistic
+        assert measure(numbers(old), numbers(b)).effect == pytest.approx(wanted, abs=1e-12)
+
+
+def test_a_sample_against_itself_has_no_distance():
+    values = numbers(np.random.default_rng(0).normal(size=30_000))
+    assert measure(values, values).effect == 0.0
+
+
 def test_effect_survives_a_monotone_change_of_scale():
     rng = np.random.default_rng(2)
     a, b = rng.normal(size=200), rng.normal(0.4, size=300)

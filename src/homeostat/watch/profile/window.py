@@ -19,11 +19,15 @@ ColumnSketch = NumberSketch | CategorySketch | TimeSketch | TextSketch
 
 
 class WindowProfile(msgspec.Struct, frozen=True, kw_only=True):
-    """`rows` of the window, and its columns by name. `version` is that of the format: another is refused, never guessed at."""
+    """`rows` of the window, and its columns by name. `version` is that of the format: another is refused, never guessed at.
+
+    `skipped` names columns that are there and have no profile, as lists and structs.
+    """
 
     version: int = VERSION
     rows: int = 0
     columns: dict[str, ColumnSketch] = {}
+    skipped: list[str] = []
 
     @property
     def kinds(self) -> dict[str, Kind]:
@@ -73,7 +77,7 @@ def merged(a: WindowProfile, b: WindowProfile) -> WindowProfile:
         odd = sorted(a.columns.keys() ^ b.columns.keys())
         raise InvalidInput(f"only one of two profiles has {', '.join(odd[:5])}", hint="profile the same columns")
     columns = {name: _merged(name, column, b.columns[name]) for name, column in a.columns.items()}
-    return WindowProfile(rows=a.rows + b.rows, columns=columns)
+    return WindowProfile(rows=a.rows + b.rows, columns=columns, skipped=sorted({*a.skipped, *b.skipped}))
 
 
 def _sketched(column: pl.Series, kind: Kind, like: ColumnSketch | None) -> ColumnSketch:

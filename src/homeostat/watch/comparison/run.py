@@ -1,0 +1,108 @@
+"""Two tables, or two profiles, column by column: only what is shown of a column outlives its turn."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import polars as pl
+
+from homeostat.core.columns import Kind
+from homeostat.watch.comparison.compare import SHARES, alone, compare_column, judged, unread
+from homeostat.watch.comparison.result import ColumnVerdict, Comparison
+from homeostat.watch.comparison.side import Side, side_of_rows, side_of_sketch
+from homeostat.watch.comparison.tables import Table, kind_of
+from homeostat.watch.methods import method
+from homeostat.watch.profile import WindowProfile
+from homeostat.watch.settings import DriftSettings
+
+Tell = Callable[[int, int | None], None]
+_GROUPS = {
+    Kind.INTEGER: "numbers",
+    Kind.FLOAT: "numbers",
+    Kind.CATEGORY: "words",
+    Kind.TEXT: "words",
+    Kind.BOOLEAN: "yes or no",
+    Kind.DATETIME: "dates",
+}
+_NESTED = "it holds lists or structs, not single values: split it into columns of its own"
+
+
+def compare_tables(
+    reference: Table, current: Table, *, settings: DriftSettings, tell: Tell = lambda _done, _all: None
+) -> Comparison:
+    """Return the comparison from all rows, exact. `tell` gets how many columns are done, and all."""
+    _refuse_unknown(settings)
+    names = [*reference.schema, *(name for name in current.schema if name not in reference.schema)]
+    found = []
+    for at, name in enumerate(names, 1):
+        found.append(_column(name, reference, current, settings))
+        tell(at, len(names))
+    return judged(
+        found,
+        names=(reference.name, current.name),
+        rows=(reference.rows, current.rows),
+        by="rows",
+        settings=settings,
+    )
+
+
+def compare_profiles(
+    reference: WindowProfile,
+    current: WindowProfile,
+    *,
+    settings: DriftSettings,
+    names: tuple[str, str],
+    kinds: Mapping[str, Kind | None] | None = None,
+    notes: Sequence[str] = (),
+) -> Comparison:
+    """Return the comparison from two profiles with the same bins. `kinds`: what the current columns are by themselves, where that is known."""
+    _refuse_unknown(settings)
+    found = []
+    for name, sketch in reference.columns.items():
+        theirs = current.columns.get(name)
+        if theirs is None:
+            found.append(alone(name, side_of_sketch(sketch), is_gone=True))
+            continue
+        one = compare_column(name, side_of_sketch(sketch), side_of_sketch(theirs), settings=settings)
+        now = None if kinds is None else kinds.get(name)
+        found.append(one if now is None else one.with_change(_change(sketch.kind, now)))
+    found += [unread(name, _NESTED) for name in reference.skipped]
+    known = {*reference.columns, *reference.skipped}
+    found += [
+        alone(name, side_of_sketch(current.columns[name]) if name in current.columns else None, is_gone=False)
+        for name in kinds or current.columns
+        if name not in known
+    ]
+    return judged(
+        found, names=names, rows=(reference.rows, current.rows), by="profiles", settings=settings, notes=notes
+    )
+
+
+def _column(name: str, reference: Table, current: Table, settings: DriftSettings) -> ColumnVerdict:
+    if name not in current.schema:
+        return alone(name, _side(reference.column(name)), is_gone=True)
+    if name not in reference.schema:
+        return alone(name, _side(current.column(name)), is_gone=False)
+    before, after = reference.column(name), current.column(name)
+    was, now = kind_of(before), kind_of(after)
+    if was is None or now is None:
+        return unread(name, _NESTED)
+    has_before, has_after = before.null_count() < len(before), after.null_count() < len(after)
+    kind = was if has_before else now
+    ours = side_of_rows(before, kind)
+    one = compare_column(name, ours, side_of_rows(after, kind, like=ours), settings=settings)
+    return one.with_change(_change(was, now)) if has_before and has_after else one
+
+
+def _side(column: pl.Series) -> Side | None:
+    kind = kind_of(column)
+    return None if kind is None else side_of_rows(column, kind)
+
+
+def _change(was: Kind, now: Kind) -> str:
+    before, after = _GROUPS[was], _GROUPS[now]
+    return "" if before == after else f"it held {before}, and holds {after} now"
+
+
+def _refuse_unknown(settings: DriftSettings) -> None:
+    """Raise NotFound for a method that there is not, before anything is read."""
+    for name in [*(settings.methods or ()), *(name for name in settings.thresholds if name not in SHARES)]:
+        method(name)
