@@ -9,7 +9,7 @@ import zlib
 import pytest
 
 from homeostat.core.records import Route
-from homeostat.serve import connection
+from homeostat.serve.connections import Limits
 from homeostat.serve.settings import ServeSettings
 from homeostat.testing import serving as fakes
 
@@ -189,8 +189,7 @@ def test_two_lengths_are_no_request(raw):
 
 
 def test_a_request_that_does_not_become_whole_is_given_up(monkeypatch, connect):
-    made = connection.Limits
-    monkeypatch.setattr("homeostat.serve.engine.Limits", lambda body_bytes: made(body_bytes=body_bytes, request_s=0.2))
+    monkeypatch.setattr("homeostat.serve.engine.Limits", lambda **given: Limits(**given, request_s=0.2))
     monkeypatch.setattr("homeostat.serve.engine._SWEEP_S", 0.05)
     engine = fakes.EngineInThread(fakes.Versions({1: fakes.Says(0.75)}), fakes.Forgets(), fakes.FixedClock())
     client = connect(engine.port)

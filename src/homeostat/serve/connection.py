@@ -1,83 +1,40 @@
 """HTTP/1.1 on one connection: bytes in, requests out in their order, answers back. Parsing is llhttp's (httptools).
 
 Requests that come before the last one is answered wait their turn (pipelining); no more is read while many wait or the client does not read.
-Bodies are bounded, also once they are inflated; headers are bounded; a request that does not become whole in time is given up.
+Bodies are bounded, also once they are inflated, and so are those of all connections together; headers are bounded; a request that does not
+become whole in time is given up, as is a client that does not read.
 """
 
 import asyncio
 import logging
+import sys
 import time
-import zlib
 from collections import deque
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from http import HTTPStatus
 from typing import cast
 
 import httptools
 import msgspec
 
-from homeostat.serve.exchange import Request, Response
-from homeostat.serve.heads import Heads, Take
+from homeostat.serve.connections import Connections
+from homeostat.serve.exchange import Request, Response, encoded
+from homeostat.serve.inflating import inflated
 
 log = logging.getLogger(__name__)
 
-Answerer = Callable[[Request], Awaitable[Response]]
-ShortWay = Callable[[Request], Take | None]
+_Waiting = tuple[Request | Response, bool, int]  # whether the connection goes on after it, bytes that it holds
 
 _MOST_WAITING = 16
 _MOST_HEADERS = 100
 _MOST_HEADER_BYTES = 32 << 10
-_JSON = "application/json"
-_REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
-@dataclass(slots=True, kw_only=True)
-class Limits:
-    """`body_bytes`: of a body, also inflated. `request_s`: for a request to become whole; `idle_s`: between two requests."""
-
-    body_bytes: int
-    request_s: float = 30.0
-    idle_s: float = 75.0
-
-
-@dataclass(slots=True, eq=False)
-class Connections:
-    """All open connections of a server. `short_way`: what takes requests of such a head without anybody waiting, where something does."""
-
-    answer: Answerer
-    limits: Limits
-    short_way: ShortWay = field(default=lambda _request: None)
-    heads: Heads = field(default_factory=Heads)
-    open: "set[Connection]" = field(default_factory=set)
-    is_draining: bool = False
-
-    def sweep(self, now: float) -> None:
-        """Give up what takes too long. To be called every second or so."""
-        for connection in list(self.open):
-            connection.expire(now)
-
-    async def drain(self, timeout_s: float) -> bool:
-        """Close what is idle, let the rest answer what it has read, and return whether all of it was answered in time."""
-        self.is_draining = True
-        for connection in list(self.open):
-            connection.drain()
-        until = time.monotonic() + timeout_s
-        while self.open and time.monotonic() < until:  # noqa: ASYNC110 - a moment, at the end of the process
-            await asyncio.sleep(0.01)
-        left = list(self.open)
-        for connection in left:
-            connection.abort()
-        return not left
 
 
 class Connection(asyncio.Protocol):
     """One client's connection."""
 
     __slots__ = (
-        "_all", "_body", "_bytes", "_can_write", "_client", "_closing", "_encoding", "_goes_on", "_half_closed", "_headers", "_is_bad",
-        "_is_busy", "_loop", "_parser", "_piece", "_raw", "_reading", "_since", "_task", "_transport", "_url", "_waiting",
+        "_all", "_body", "_bytes", "_can_write", "_client", "_closing", "_encoding", "_goes_on", "_half_closed", "_headers", "_held", "_is_bad",
+        "_is_busy", "_lingering", "_loop", "_parser", "_piece", "_queued", "_raw", "_reading", "_since", "_stuck", "_task", "_transport", "_unsent", "_url", "_waiting",
     )  # fmt: skip
 
     def __init__(self, connections: Connections) -> None:
@@ -86,7 +43,8 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport | None = None
-        self._waiting: deque[tuple[Request | Response, bool]] = deque()  # with whether the connection goes on after it
+        self._waiting: deque[_Waiting] = deque()
+        self._queued = 0  # bytes held by what waits
         self._is_busy = False
         self._is_bad = False
         self._goes_on = True
@@ -96,6 +54,11 @@ class Connection(asyncio.Protocol):
         self._can_write: asyncio.Event | None = None
         self._task: asyncio.Task[None] | None = None
         self._since = time.monotonic()
+        self._lingering = False
+        self._body: bytes | bytearray = b""
+        self._unsent = 0  # bytes of answers, when they last became fewer: at `_stuck`
+        self._stuck = 0.0
+        self._held = 0
         self._client = ""
         self._piece = b""  # what came last, while it may be one whole request
         self._new_message()
@@ -112,6 +75,8 @@ class Connection(asyncio.Protocol):
         del error
         self._all.open.discard(self)
         self._transport = None
+        self._all.held -= self._held + self._queued
+        self._held = self._queued = 0
         self._waiting.clear()
         if self._can_write is not None:
             self._can_write.set()
@@ -120,7 +85,7 @@ class Connection(asyncio.Protocol):
         if self._is_bad or self._closing:
             return
         if not self._reading:
-            if not self._is_busy and not self._waiting and self._is_known(data):
+            if self._is_free and self._is_known(data):
                 return
             self._since = time.monotonic()
             self._piece = data
@@ -139,6 +104,7 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._can_write = asyncio.Event()
+        self._unsent, self._stuck = sys.maxsize, time.monotonic()
 
     def resume_writing(self) -> None:
         if self._can_write is not None:
@@ -208,7 +174,12 @@ class Connection(asyncio.Protocol):
         if self._bytes > self._all.limits.body_bytes:
             self._too_large()
             return
-        self._body.append(body)
+        if not self._body:
+            self._body = body
+        elif self._hold(len(body) if self._held else len(body) + len(self._body)):
+            if isinstance(self._body, bytes):
+                self._body = bytearray(self._body)  # not a list: parts of two bytes would take thirty each
+            self._body += body
 
     def on_message_complete(self) -> None:
         self._reading = False
@@ -223,22 +194,42 @@ class Connection(asyncio.Protocol):
         if self._piece and goes_on and self._parser.get_http_version() == "1.1":
             self._all.heads.remember(self._piece, made, take)
         self._piece = b""
-        if take is not None and not self._is_busy and not self._waiting and take(made, self._reply):
+        if take is not None and self._is_free and not self._held and take(made, self._reply):
             self._is_busy, self._goes_on = True, goes_on
             return
         self._enqueue(made, goes_on=goes_on)
 
     # -- ours
 
+    @property
+    def _is_free(self) -> bool:
+        return not self._is_busy and not self._waiting and self._can_write is None
+
     def expire(self, now: float) -> None:
-        """Close the connection where it is idle, or its request unfinished, for too long."""
-        if self._is_busy or self._waiting or self._transport is None:
+        """Close the connection where it is idle, its request unfinished or its answer unread for too long."""
+        if self._transport is None:
             return
-        if self._reading:
-            if now - self._since > self._all.limits.request_s:
+        since = now - self._since
+        if self._can_write is not None:
+            self._expire_unread(self._transport, now)
+        elif self._is_busy or self._waiting:
+            return
+        elif self._lingering:
+            if since > self._all.limits.linger_s:
+                self._transport.abort()
+        elif self._reading:
+            if since > self._all.limits.request_s:
                 self._refuse(408, f"the request was not whole after {self._all.limits.request_s:g} s", "send it faster")
-        elif now - self._since > self._all.limits.idle_s:
+        elif since > self._all.limits.idle_s:
             self._transport.close()
+
+    def _expire_unread(self, transport: asyncio.Transport, now: float) -> None:
+        """Give up a client that has not read anything for too long; a slow one reads."""
+        unsent = transport.get_write_buffer_size()
+        if unsent < self._unsent:
+            self._unsent, self._stuck = unsent, now
+        elif now - self._stuck > self._all.limits.request_s:
+            transport.abort()
 
     def drain(self) -> None:
         """Close when what was asked is answered."""
@@ -253,7 +244,7 @@ class Connection(asyncio.Protocol):
         self._url = b""
         self._raw: list[tuple[bytes, bytes]] = []
         self._headers = {}
-        self._body: list[bytes] = []
+        self._body = b""
         self._bytes = 0
         self._encoding = "identity"
 
@@ -266,16 +257,18 @@ class Connection(asyncio.Protocol):
             self._refuse(400, "the address of the request is no path", "percent-encode what is not ASCII: /models")
             return None
         path, _, query = url.partition("?")
-        body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        body = bytes(self._body)
         if self._encoding != "identity":
-            inflated = _inflated(body, self._encoding, self._all.limits.body_bytes)
-            if inflated is None:
+            found = inflated(body, self._encoding, self._all.limits.body_bytes)
+            if found is None:
                 self._refuse(400, f"the body is not {self._encoding}", "send it whole, or uncompressed")
                 return None
-            if len(inflated) > self._all.limits.body_bytes:
+            if len(found) > self._all.limits.body_bytes:
                 self._too_large()
                 return None
-            body = inflated
+            if not self._hold(len(found) - self._held):
+                return None
+            body = found
         return Request(
             method=self._parser.get_method().decode("ascii"),
             path=path,
@@ -284,6 +277,16 @@ class Connection(asyncio.Protocol):
             body=body,
             client=self._client,
         )
+
+    def _hold(self, more: int) -> bool:
+        """Return whether there is room for so many bytes of bodies more; else the request is refused."""
+        if self._all.held + more > self._all.limits.all_bytes:
+            hint = "ask again in a second, with fewer rows"
+            self._refuse(503, "the server holds as many requests as it may", hint, code="overloaded")
+            return False
+        self._all.held += more
+        self._held += more
+        return True
 
     def _too_large(self) -> None:
         most = self._all.limits.body_bytes
@@ -308,7 +311,7 @@ class Connection(asyncio.Protocol):
         if self._transport is None:
             return
         goes_on = self._goes_on and not self._all.is_draining
-        self._transport.write(_encoded(response, goes_on=goes_on, is_head=False))
+        self._transport.write(encoded(response, goes_on=goes_on, is_head=False))
         self._closing = not goes_on
         if self._waiting and goes_on:
             self._is_busy = True
@@ -319,60 +322,52 @@ class Connection(asyncio.Protocol):
     def _rest(self) -> None:
         """Nothing is asked any more: close, or wait for the next request."""
         self._since = time.monotonic()
-        if self._transport is not None and (self._closing or self._half_closed or self._all.is_draining):
+        if self._transport is None or not (self._closing or self._half_closed or self._all.is_draining):
+            return
+        if self._is_bad and not self._half_closed and not self._all.is_draining:
+            # closing what still comes in would reset the connection, and take the answer from the client
+            self._lingering = True
+            self._transport.write_eof()
+            self._transport.resume_reading()
+        else:
             self._transport.close()
 
     def _enqueue(self, asked: Request | Response, *, goes_on: bool) -> None:
-        self._waiting.append((asked, goes_on))
+        self._waiting.append((asked, goes_on, self._held))
+        self._queued, self._held = self._queued + self._held, 0
         if not self._is_busy:
             self._is_busy = True
             self._task = self._loop.create_task(self._work())
-        elif len(self._waiting) >= _MOST_WAITING and self._transport is not None:
+        elif self._is_full and self._transport is not None:
             self._transport.pause_reading()
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._waiting) >= _MOST_WAITING or self._queued > self._all.limits.body_bytes
 
     async def _work(self) -> None:
         """Answer what waits, one after the other."""
         while self._waiting and not self._closing:
-            asked, goes_on = self._waiting.popleft()
-            if len(self._waiting) == _MOST_WAITING - 1 and self._transport is not None:
+            was_full = self._is_full
+            asked, goes_on, held = self._waiting.popleft()
+            self._queued -= held
+            if was_full and not self._is_full and self._transport is not None:
                 self._transport.resume_reading()
-            if isinstance(asked, Request):
-                response = await self._all.answer(asked)
-                is_head = asked.method == "HEAD"
-            else:
-                response, is_head = asked, False
+            is_head = False
+            try:
+                if isinstance(asked, Request):
+                    is_head = asked.method == "HEAD"
+                    asked = await self._all.answer(asked)
+            finally:
+                self._all.held -= held
+            response = asked
             if self._transport is None:
                 return
             goes_on = goes_on and not self._all.is_draining
-            self._transport.write(_encoded(response, goes_on=goes_on, is_head=is_head))
+            self._transport.write(encoded(response, goes_on=goes_on, is_head=is_head))
             if self._can_write is not None:
                 await self._can_write.wait()
             if not goes_on:
                 self._closing = True
         self._is_busy = False
         self._rest()
-
-
-def _inflated(body: bytes, encoding: str, most: int) -> bytes | None:
-    """Return the inflated body, at most one byte more than allowed; None where it is broken."""
-    inflater = zlib.decompressobj(zlib.MAX_WBITS | 16 if encoding == "gzip" else zlib.MAX_WBITS)
-    try:
-        found = inflater.decompress(body, most + 1)
-    except zlib.error:
-        return None
-    return found if inflater.eof or len(found) > most else None
-
-
-def _encoded(response: Response, *, goes_on: bool, is_head: bool) -> bytes:
-    status = response.status
-    body = response.body
-    if status == 200 and response.media_type == _JSON and goes_on and not response.headers and not is_head:
-        return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
-    head = [b"HTTP/1.1 %d %b" % (status, _REASONS.get(status, b"Unknown"))]
-    if body or response.media_type != _JSON:
-        head.append(b"content-type: " + response.media_type.encode("latin-1"))
-    head.append(b"content-length: %d" % len(body))
-    head += [f"{name}: {value}".encode("latin-1") for name, value in response.headers]
-    if not goes_on:
-        head.append(b"connection: close")
-    return b"\r\n".join(head) + b"\r\n\r\n" + (b"" if is_head else body)

@@ -75,10 +75,13 @@ class Decoder:
             found = self._decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return self._thoroughly(predict_body(body))
-        if not found.rows or len(found.rows) > self._validator.max_rows:
-            self.refuse_count(len(found.rows))
-        if body.count(b":") != len(found.rows) * self._width + 1:
+        height = len(found.rows)
+        if height > self._validator.max_rows:
+            self.refuse_count(height)
+        if body.count(b":") != height * self._width + 1:
             self._refuse_twice(body, found)
+        if not height:
+            self.refuse_count(height)
         rows = self._quick(found.rows)
         if rows is None:
             return self._thoroughly(predict_body(body))

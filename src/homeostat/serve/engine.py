@@ -13,13 +13,15 @@ from typing import Any
 
 from homeostat.core.duration import size_bytes
 from homeostat.serve.app import App
-from homeostat.serve.connection import Connection, Connections, Limits
+from homeostat.serve.connection import Connection
+from homeostat.serve.connections import Connections, Limits
 from homeostat.serve.door import Desk
 from homeostat.serve.listening import reserved
 
 log = logging.getLogger(__name__)
 _SWEEP_S = 1.0
 _BACKLOG = 2048
+_HELD_BYTES = 256 << 20
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,9 +55,9 @@ class Engine:
         loop = asyncio.get_running_loop()
         desk = await self.make()
         app = App(desk)
-        connections = Connections(
-            answer=app.answer, short_way=app.short_way, limits=Limits(body_bytes=size_bytes(desk.settings.max_body))
-        )
+        most = size_bytes(desk.settings.max_body)
+        limits = Limits(body_bytes=most, all_bytes=max(_HELD_BYTES, 4 * most))
+        connections = Connections(answer=app.answer, short_way=app.short_way, limits=limits)
         self._watch_for_the_end(loop)
         # what is there now stays: collections look at what requests leave alone
         gc.collect()

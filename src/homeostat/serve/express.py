@@ -28,6 +28,7 @@ from homeostat.serve.recording import Recording
 from homeostat.serve.table import Table
 
 MOST_ROWS = 256  # of one request
+_MOST_BYTES = 256 << 10  # what is longer has too many rows, and is not read twice to find out
 Ordinary = Callable[[Request, Reply], None]
 
 _encode = msgspec.json.Encoder().encode
@@ -67,7 +68,7 @@ class Express:
     def _take(self, model: str, request: Request, reply: Reply) -> bool:
         """Return whether the request goes this way; then `reply` is called with its answer."""
         lane = self._desk.plane.lane(model)
-        if lane is None:
+        if lane is None or len(request.body) > _MOST_BYTES:
             return False
         start = time.perf_counter()
         try:
