@@ -7,6 +7,7 @@ import pytest
 from homeostat.core.errors import Conflict, InvalidRows, NotFound, Unreachable
 from homeostat.core.records import Route, Segment, Split
 from homeostat.serve.answer import PredictionFailed
+from homeostat.serve.exposition import exposition
 from homeostat.storage.records import FileRecords
 from homeostat.testing import serving as fakes
 from homeostat.train.package import Package
@@ -128,7 +129,7 @@ def test_shadows_that_pile_up_are_left_out_and_counted(plane_of):
         plane.answer("m", [fakes.ROW] * 2, request_id=f"r{number}")
     slow.go.set()
     assert plane.flush(10)
-    assert 'homeostat_shadows_dropped_total{model="m"} 4.0' in plane.metrics.text().decode()
+    assert 'homeostat_shadows_dropped_total{model="m"} 4.0' in exposition(plane.metrics.counts).decode()
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("by zero"), SystemExit(3), MemoryError()])
@@ -299,7 +300,7 @@ def test_a_forgotten_model_is_served_no_longer(plane_of):
 def test_what_was_evaluated_is_counted(plane_of):
     plane = plane_of({1: fakes.Says(0.25), 2: fakes.Raises()}, CANARY)
     plane.answer("m", [fakes.ROW] * 3, request_id="r")
-    text = plane.metrics.text().decode()
+    text = exposition(plane.metrics.counts).decode()
     assert 'homeostat_evaluations_total{model="m",route="canary",status="error",version="2"} 1.0' in text
     assert 'homeostat_rows_total{model="m",route="champion",version="1"} 3.0' in text
     assert 'homeostat_evaluation_seconds_count{model="m",route="champion",version="1"} 1.0' in text

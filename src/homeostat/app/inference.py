@@ -28,7 +28,9 @@ from homeostat.registry.workers import tell_unable
 
 if TYPE_CHECKING:
     from homeostat.serve.door import Desk
+    from homeostat.serve.metrics import ServeMetrics
     from homeostat.serve.plane import Plane
+    from homeostat.serve.scoreboard import Scoreboard
 
 log = logging.getLogger(__name__)
 
@@ -198,6 +200,8 @@ def beat_on(follower: RouteFollower, stop: threading.Event) -> None:
 def main() -> None:
     """Serve until SIGTERM."""
     from homeostat.serve.engine import Engine
+    from homeostat.serve.metrics import ServeMetrics
+    from homeostat.serve.scoreboard import Scoreboard
 
     logging.basicConfig(level=os.environ.get("HOMEOSTAT_LOG", "WARNING").upper())
     exit_when_orphaned()
@@ -209,12 +213,16 @@ def main() -> None:
     stop = threading.Event()
     threads: list[threading.Thread] = []
     followers: list[RouteFollower] = []
+    board = Scoreboard(place.state / "metrics")
+    metrics = ServeMetrics(board.counts)
+    keeping: list[asyncio.Task[None]] = []
 
     async def make() -> "Desk":
         from homeostat.serve.door import Desk
         from homeostat.serve.request_ids import fresh_ids
 
-        plane = plane_of(house)
+        plane = plane_of(house, metrics)
+        keeping.append(asyncio.get_running_loop().create_task(keep_counts(metrics, board)))
         on_loop = OnLoop(plane, asyncio.get_running_loop())
         follower = RouteFollower(house, on_loop, worker_id=worker_id, keeps_previous=settings.standby)
         await asyncio.get_running_loop().run_in_executor(None, follower.look)
@@ -229,6 +237,7 @@ def main() -> None:
             clock=house.clock,
             new_id=fresh_ids(),
             default_model=place.project.model,
+            scoreboard=board,
         )
 
     engine = Engine(
@@ -244,8 +253,17 @@ def main() -> None:
         thread.join(timeout=5)
     for follower in followers:
         follower.leave()
+    board.write(metrics.snapshot())
     house.records.close()
     os._exit(0)  # threads of a model's library may hang: no exit waits for them
+
+
+async def keep_counts(metrics: "ServeMetrics", board: "Scoreboard") -> None:
+    """Write down every second what was counted."""
+    loop = asyncio.get_running_loop()
+    while True:
+        await asyncio.sleep(_BEAT_S)
+        await loop.run_in_executor(None, board.write, metrics.snapshot())
 
 
 async def speak_grpc(desk: "Desk") -> "Callable[[], Awaitable[None]]":
@@ -258,7 +276,7 @@ async def speak_grpc(desk: "Desk") -> "Callable[[], Awaitable[None]]":
     return stop
 
 
-def plane_of(house: House) -> "Plane":
+def plane_of(house: House, metrics: "ServeMetrics | None" = None) -> "Plane":
     """Return the plane of a project, to be made on the event loop that it lives on."""
     from homeostat.serve.plane import Plane
 
@@ -289,6 +307,7 @@ def plane_of(house: House) -> "Plane":
         trial_timeout_s=settings.trial_timeout.total_seconds(),
         timeout_s=settings.timeout.total_seconds(),
         queue=settings.queue,
+        metrics=metrics,
     )
 
 

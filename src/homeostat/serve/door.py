@@ -10,12 +10,16 @@ from homeostat.serve.exchange import Request, Response
 from homeostat.serve.plane import Plane
 from homeostat.serve.recorder import Writes
 from homeostat.serve.request_ids import RequestIds
+from homeostat.serve.scoreboard import Scoreboard
 from homeostat.serve.settings import ServeSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """What handlers need. `default_model`: whom paths without a model mean; None: the only one, where there is only one."""
+    """What handlers need. `default_model`: whom paths without a model mean; None: the only one, where there is only one.
+
+    `scoreboard`: where processes that share the port put their counts together; None: this one counts for itself.
+    """
 
     plane: Plane
     record: Writes
@@ -25,6 +29,7 @@ class Desk:
     request_ids: RequestIds = field(default_factory=RequestIds)
     extra_health: Callable[[], Json] = dict
     default_model: str | None = None
+    scoreboard: Scoreboard | None = None
 
 
 Handler = Callable[[Desk, Request], Awaitable[Response]]

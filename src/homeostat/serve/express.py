@@ -38,6 +38,7 @@ _UNUSUAL = frozenset(["x-request-id", "x-request-timeout-ms", "x-caller", "trace
 class _Said(msgspec.Struct, eq=False):
     labels: list[Any]
     scores: list[list[float]] | None
+    start: float
     seconds: float
 
 
@@ -103,7 +104,7 @@ class Express:
                 self._ordinary(one.request, one.reply)
             return
         seconds = time.perf_counter() - start
-        said = _Said(found.labels.tolist(), None if found.scores is None else found.scores.tolist(), seconds)
+        said = _Said(found.labels.tolist(), None if found.scores is None else found.scores.tolist(), start, seconds)
         recording = self._desk.plane.recording
         rows = _rows(lane, batch, said, recording, received=self._desk.clock.now())
         if not rows:
@@ -131,6 +132,7 @@ class Express:
             return
         model, version, names, metrics = lane.route.model, lane.version, lane.names, self._metrics
         labels, scores = said.labels, said.scores
+        series = metrics.series(model, version, "champion")
         at, now = 0, time.perf_counter()
         for one in batch:
             end = at + one.asked.rows.table.height
@@ -144,9 +146,9 @@ class Express:
                 ]
             body = _encode({"request_id": one.request_id, "model": model, "version": version, "predictions": told})
             one.reply(Response(body=body))
-            metrics.requested(self._pattern, 200, now - one.start)
             at = end
-        metrics.evaluated_together(model, version, "champion", requests=len(batch), rows=at, seconds=said.seconds)
+        series.answered_together(metrics.endpoint(self._pattern), [one.start for one in batch], said.start, now)
+        series.evaluated("ok", len(batch), at, at, said.seconds)
 
 
 def _rows(

@@ -15,7 +15,7 @@ from homeostat.core.columns import Kind, Signature
 from homeostat.core.errors import Conflict, HomeostatError, NotFound, near
 from homeostat.core.ports import Clock
 from homeostat.core.records import Route
-from homeostat.serve.answer import Answer, PredictionFailed, Question, TooLate, VersionDown
+from homeostat.serve.answer import Answer, Overloaded, PredictionFailed, Question, TooLate, VersionDown
 from homeostat.serve.batcher import Batcher, Evaluated, QueueBatcher, TickBatcher
 from homeostat.serve.decoder import Decoder
 from homeostat.serve.evaluator import Evaluator, ModelError, Quick
@@ -75,6 +75,7 @@ class _Outcome(msgspec.Struct, eq=False):
     predictions: Predictions | None
     rows: list[PredictionRow]
     error: Exception | None = None
+    waited_s: float = 0.0
 
 
 class Plane:
@@ -105,6 +106,7 @@ class Plane:
     ) -> None:
         self.recording = recording
         self.metrics = metrics or ServeMetrics()
+        self.metrics.waiting = lambda: self.waiting
         self._load = load
         self._recorder = Recorder(record)
         self._clock = clock
@@ -249,9 +251,10 @@ class Plane:
         written = outcome.rows
         if outcome.predictions is None and role == "canary":
             answering = champion
+            role = "champion"
             shadows = tuple(version for version in shadows if version != champion.version)
             left = None if asked.timeout_s is None else asked.timeout_s - (time.perf_counter() - start)
-            outcome = await self._evaluate(champion, asked, "champion", received, left=left)
+            outcome = await self._evaluate(champion, asked, role, received, left=left)
             written = written + outcome.rows
         if asked.wants_scores and outcome.predictions is not None and outcome.predictions.scores is None:
             raise NotFound(
@@ -263,6 +266,9 @@ class Plane:
             self._evaluate_beside(serving, asked, shadows, received)
         if outcome.predictions is None:
             raise self._failure(asked, answering.version, outcome.error)
+        self.metrics.series(asked.model, answering.version, role).answered(
+            time.perf_counter() - start, outcome.waited_s
+        )
         self._remember(asked)
         return Answer(
             request_id=asked.request_id, model=asked.model, version=answering.version, predictions=outcome.predictions
@@ -358,7 +364,8 @@ class Plane:
         limit = asked.timeout_s if left is None else left
         on_trial = route in ("canary", "shadow")
         outcome: _Outcome
-        seconds = 0.0
+        series = self.metrics.series(asked.model, loaded.version, route)
+        batch_rows = asked.table.height
         try:
             table = asked.table if loaded.signature.columns is asked.table.columns else _fitted(asked.table, loaded)
             if on_trial:
@@ -367,7 +374,8 @@ class Plane:
                 found = await loaded.batcher.ask(table)
             else:
                 found = await _in_time(loaded.batcher.ask(table), limit)
-            seconds = found.seconds
+            seconds, batch_rows = found.seconds, found.batch_rows
+            waited_s = max(0.0, time.perf_counter() - start - seconds)
             rows = answered(
                 asked,
                 found.predictions,
@@ -377,7 +385,7 @@ class Plane:
                 latency_ms=seconds * 1e3,
                 recording=self.recording,
             )
-            outcome = _Outcome(found.predictions, rows)
+            outcome = _Outcome(found.predictions, rows, waited_s=waited_s)
         except (ModelError, VersionDown, TimeoutError) as error:
             seconds = time.perf_counter() - start
             rows = failed(
@@ -400,14 +408,11 @@ class Plane:
                     "error": type(error).__name__,
                 },
             )
-        self.metrics.evaluated(
-            asked.model,
-            loaded.version,
-            route,
-            status="ok" if outcome.predictions is not None else "error",
-            rows=asked.table.height,
-            seconds=seconds,
-        )
+        except (Overloaded, TooLate) as error:
+            series.refused(error.code)
+            raise
+        status = "ok" if outcome.predictions is not None else "error"
+        series.evaluated(status, 1, asked.table.height, batch_rows, seconds)
         return outcome
 
     def _recorded_error(self, error: Exception, loaded: Loaded) -> str:

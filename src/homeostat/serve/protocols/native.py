@@ -17,9 +17,11 @@ from homeostat.core.errors import Conflict, InvalidInput
 from homeostat.core.records import Json
 from homeostat.serve.answer import Answer, Question
 from homeostat.serve.bodies import labels_body
+from homeostat.serve.counts import counts_of
 from homeostat.serve.decoder import Asked
 from homeostat.serve.door import Desk, Door, Endpoint
 from homeostat.serve.exchange import Request, Response
+from homeostat.serve.exposition import exposition
 from homeostat.serve.headers import as_json, caller_of, timeout_of, trace_of
 from homeostat.serve.labels import label_rows
 from homeostat.serve.plane import Served
@@ -137,9 +139,18 @@ async def health(desk: Desk, request: Request) -> Response:
 
 
 async def metrics(desk: Desk, request: Request) -> Response:
-    """What this worker counts, as Prometheus reads it."""
+    """What all workers that share the port count, as Prometheus reads it."""
     del request
-    return Response(body=desk.plane.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    snapshot, board = desk.plane.metrics.snapshot(), desk.scoreboard
+
+    def told() -> bytes:
+        if board is None:
+            return exposition(counts_of(snapshot[1]))
+        board.write(snapshot)  # so that no later sum, of whichever worker, is below this one
+        return exposition(board.total())
+
+    body = await asyncio.get_running_loop().run_in_executor(None, told)
+    return Response(body=body, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 def _predicting(desk: Desk, model: str) -> Json:
@@ -178,6 +189,8 @@ PROTOCOL = Door(
         Endpoint(method="GET", path="/models", handler=models, summary="The models served here"),
         Endpoint(method="GET", path="/health/live", handler=live, summary="Whether the process lives"),
         Endpoint(method="GET", path="/health", handler=health, summary="Whether there is something to serve"),
-        Endpoint(method="GET", path="/metrics", handler=metrics, summary="Prometheus metrics of this worker"),
+        Endpoint(
+            method="GET", path="/metrics", handler=metrics, summary="Prometheus metrics, the sum over all workers"
+        ),
     ),
 )
