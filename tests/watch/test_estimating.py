@@ -10,7 +10,8 @@ from homeostat.watch.estimate import Estimate, light_of, track_of
 from homeostat.watch.estimating import best, estimated
 from homeostat.watch.observe import observe
 from homeostat.watch.reference import build_reference
-from homeostat.watch.settings import WatchSettings
+from homeostat.watch.settings import DriftSettings, WatchSettings
+from homeostat.watch.together import with_joint_drift
 
 FRAME = rows(3_000, 1)
 Y = truth(FRAME, 1)
@@ -81,7 +82,7 @@ def test_rows_that_became_harder_warn_before_their_labels_and_nothing_more():
         truth=pl.Series([None] * 800),
         baseline=BASELINE,
         reference=REFERENCE,
-        settings=WatchSettings(estimates=["cbpe"]),
+        settings=WatchSettings(estimates=["cbpe"], drift=DriftSettings(joint=[])),
     )
     (one,) = found.estimates
     assert (one.light, one.is_used) == ("amber", True)  # the inputs are told apart with ease
@@ -138,6 +139,19 @@ def test_lights():
     assert light_of(**fine | {"effective_rows": 50.0})[0] == "red"
     assert light_of(**fine | {"calibration_error": 0.09, "calibrated_on": 20})[0] == "green"  # chance on twenty rows
     assert light_of(calibration_error=None, calibrated_on=0, auc=None, effective_rows=None)[0] == "amber"
+
+
+def test_inputs_that_moved_together_warn_beside_labels_and_alarm_without():
+    moved = window(5, shift=1.0)
+    assert {one.method for one in moved.joint} == {"domain_classifier", "pca_reconstruction"}
+    assert moved.joint[0].state == "alarm"
+    assert moved.joint[0].columns == ["x"]
+    together = [cause for cause in moved.causes if "together" in cause.because]
+    assert [(cause.kind, cause.state, cause.columns) for cause in together] == [("drift", "warn", ["x"])]
+    assert moved.drifted
+    alone = with_joint_drift(msgspec.structs.replace(moved, labels_come=False, state="warn", causes=[]), moved.joint)
+    assert (alone.state, alone.causes[0].state) == ("alarm", "alarm")
+    assert not [cause for cause in window(5).causes if "together" in cause.because]
 
 
 def test_estimates_can_be_switched_off_and_small_windows_have_none():

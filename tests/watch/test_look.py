@@ -3,7 +3,7 @@ from itertools import count
 
 import numpy as np
 import pytest
-from tests.watch.cases import answers, reference, rows, truth
+from tests.watch.cases import KINDS, answers, reference, rows, truth
 
 from homeostat.audit.log import verify
 from homeostat.core.columns import Kind, Task
@@ -12,6 +12,7 @@ from homeostat.serve.table import Table
 from homeostat.storage.records import FileRecords
 from homeostat.storage.sql.store import open_memory_store
 from homeostat.track.predictions import Predictions
+from homeostat.watch.baseline import baseline_of, keep_baseline
 from homeostat.watch.look import look, verdict_of
 from homeostat.watch.reference import build_reference
 from homeostat.watch.settings import WatchSettings
@@ -332,3 +333,21 @@ def test_regression_is_watched_live(world):
     (found,) = world.look(T0 + DAY, reference=made)
     assert verdict_of(found).performance.value == pytest.approx(4.75)
     assert verdict_of(found).decayed
+
+
+def test_estimates_come_before_labels_and_are_scored_when_these_are_there(world):
+    frame = rows(1_500, 1)
+    with world.store.write() as tx:
+        keep_baseline(tx, MODEL, 1, baseline_of(frame, truth(frame, 1), answers(frame), kinds=KINDS, task=Task.BINARY))
+    answered = world.day(0)
+    first = verdict_of(world.look(T0 + DAY)[0])
+    assert {one.method for one in first.estimates} == {"cbpe", "pape"}
+    assert {one.realised for one in first.estimates} == {None}
+    world.label(answered, T0 + DAY)
+    later = verdict_of(world.look(T0 + DAY)[0])
+    assert [one.value for one in later.estimates] == [one.value for one in first.estimates]
+    assert {one.realised for one in later.estimates} == {later.performance.value}
+    world.day(1)
+    following = verdict_of(world.look(T0 + 2 * DAY)[0])
+    assert {one.track.windows for one in following.estimates} == {1}
+    assert following.estimates[0].calibration_error == later.estimates[0].calibration

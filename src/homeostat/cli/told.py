@@ -123,6 +123,11 @@ def windows_text(found: Sequence[WindowVerdict]) -> str:
     parts += [f"- {cause['kind']}: {cause['because']}" for cause in verdict.get("causes", [])]
     if estimates := verdict.get("estimates"):
         parts.append(_estimates_text(estimates))
+    if joint := verdict.get("joint"):
+        together = [
+            (d["method"], d["effect"], d["alarm"], d["p_value"], d["state"], ", ".join(d["columns"])) for d in joint
+        ]
+        parts.append(table(["all columns", "effect", "alarms at", "p", "state", "most by"], together))
     measured = [*verdict.get("predictions", []), *verdict.get("columns", [])]
     if measured:
         lines = [

@@ -17,8 +17,11 @@ from homeostat.watch.encoding import encode
 from homeostat.watch.estimate import Estimate, light_of, track_of
 from homeostat.watch.estimates import estimators
 from homeostat.watch.estimator import Question, Rows
+from homeostat.watch.joint import measure_jointly
+from homeostat.watch.multivariate import joint_methods
 from homeostat.watch.reference import Reference
 from homeostat.watch.settings import WatchSettings
+from homeostat.watch.together import with_joint_drift
 from homeostat.watch.verdict import Cause, Verdict
 
 LEAST_ROWS = 100
@@ -36,20 +39,25 @@ def estimated(
     earlier: Sequence[Verdict] = (),
     before: Verdict | None = None,
 ) -> Verdict:
-    """Return the verdict of a window with estimates of its metric.
+    """Return the verdict of a window with estimates of its metric, and with drift of all its columns together.
 
     `truth`: null where not known; it is used only to score estimates, once the window is mature. `earlier`: verdicts of earlier windows of the
-    version, oldest first; `before`: what was said of this window before, whose estimates are kept when labels come. Cost: about a second for
-    5,000 reference rows and as many in the window.
+    version, oldest first; `before`: what was said of this window before, which is kept when labels come. Cost: about a second for 5,000
+    reference rows and as many in the window.
     """
-    if reference.performance is None or len(predictions) < LEAST_ROWS:
+    if len(predictions) < LEAST_ROWS or not len(baseline.said):
         return verdict
-    found = list(before.estimates) if before is not None and verdict.is_mature else []
-    if not found:
-        question = question_of(features, predictions, baseline, reference)
-        found = _estimates(question, reference, settings, earlier) if len(baseline.said) else []
+    if before is not None and verdict.is_mature and (before.estimates or before.joint):
+        found, verdict = list(before.estimates), with_joint_drift(verdict, before.joint)
+    else:
+        question, notes = question_of(features, predictions, baseline, reference)
+        found = _estimates(question, reference, settings, earlier)
+        if question.samples is not None:
+            methods = joint_methods(settings.drift.joint)
+            joint = measure_jointly(question.samples, methods, alpha=settings.drift.alpha)
+            verdict = with_joint_drift(verdict, joint, notes)
     if verdict.is_mature and verdict.performance is not None:
-        calibration = _calibration(predictions, truth, baseline)
+        calibration = _calibration(predictions, truth, baseline) if found else None
         found = [
             msgspec.structs.replace(one, realised=verdict.performance.value, calibration=calibration) for one in found
         ]
@@ -108,14 +116,16 @@ def _estimates(
     return found
 
 
-def question_of(features: pl.DataFrame, predictions: Predictions, baseline: Baseline, reference: Reference) -> Question:
-    """Return what estimators are asked: the baseline beside those rows of the window that have an answer."""
+def question_of(
+    features: pl.DataFrame, predictions: Predictions, baseline: Baseline, reference: Reference
+) -> tuple[Question, Sequence[str]]:
+    """Return what estimators are asked, the baseline beside those rows of the window that have an answer, and notes on how columns were read."""
     said, _ = places(predictions, predictions.labels, reference.task)
     good = np.isfinite(said) if reference.task is Task.REGRESSION else said >= 0
     if predictions.scores is not None:
         good &= np.isfinite(predictions.scores).all(axis=1)
     encoded = encode(baseline.features, features, {name: one.kind for name, one in reference.features.columns.items()})
-    return Question(
+    question = Question(
         reference=Rows(inputs=encoded.reference, said=baseline.said, scores=baseline.scores, truth=baseline.truth),
         current=Rows(
             inputs=encoded.current[good],
@@ -124,7 +134,9 @@ def question_of(features: pl.DataFrame, predictions: Predictions, baseline: Base
         ),
         is_category=encoded.is_category,
         metric=reference.metric,
+        names=encoded.names,
     )
+    return question, encoded.notes
 
 
 def _newest_calibration(earlier: Sequence[Verdict]) -> tuple[float | None, int]:

@@ -1,6 +1,6 @@
 """What an estimator is: it says how well answers turned out before any label of them is known. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from homeostat.core.columns import Task
-from homeostat.watch.domain import MOST_ROWS, Apart, at_most, density_ratios, effective_rows, tell_apart
+from homeostat.watch.domain import LEAST_ROWS, MOST_ROWS, Apart, density_ratios, effective_rows
+from homeostat.watch.joint import Samples
 from homeostat.watch.sample import Floats
 
 
@@ -30,21 +31,32 @@ class Rows:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Question:
-    """The labelled reference, the rows whose labels are not known, and the metric that is asked for."""
+    """The labelled reference (at most 20,000 rows), the rows whose labels are not known, and the metric that is asked for."""
 
     reference: Rows
     current: Rows
     is_category: npt.NDArray[np.bool_]
     metric: str
+    names: Sequence[str] = ()
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        if len(self.reference) > MOST_ROWS:
+            raise ValueError(f"a reference has at most {MOST_ROWS} rows, got {len(self.reference)}")
+
     @cached_property
-    def apart(self) -> Apart | None:
-        """What a domain classifier made of the two, None where they are too few or have no columns; computed once for all who ask."""
-        if min(len(self.reference), len(self.current)) < 50 or not self.reference.inputs.shape[1]:
+    def samples(self) -> Samples | None:
+        """The inputs of both, the current ones at most 20,000; None where they are too few or have no columns."""
+        if min(len(self.reference), len(self.current)) < LEAST_ROWS or not self.reference.inputs.shape[1]:
             return None
-        current = self.current.inputs[at_most(self.current.inputs, MOST_ROWS, seed=self.seed)]
-        return tell_apart(self.reference.inputs, current, is_category=self.is_category, seed=self.seed)
+        names = self.names or [str(place) for place in range(self.reference.inputs.shape[1])]
+        inputs = self.reference.inputs, self.current.inputs
+        return Samples.of(names, *inputs, is_category=self.is_category, seed=self.seed)
+
+    @property
+    def apart(self) -> Apart | None:
+        """What a domain classifier made of the two; computed once for all who ask."""
+        return None if self.samples is None else self.samples.apart
 
     @cached_property
     def weights(self) -> Floats | None:

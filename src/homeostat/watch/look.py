@@ -117,7 +117,7 @@ def look(
         )
         if _was_mature(previous):
             heard = None
-        if settings.estimates != []:
+        if settings.estimates != [] or settings.drift.joint != []:
             verdict = _estimated(
                 verdict, rows, earlier, previous, store=store, model=model, reference=reference, settings=settings
             )
@@ -307,7 +307,7 @@ def _estimated(
     reference: Reference,
     settings: WatchSettings,
 ) -> Verdict:
-    """Return the verdict with estimates, where labelled rows of the version are kept to make them from."""
+    """Return the verdict with estimates and drift of all columns together, where rows of the version are kept to make them from."""
     with store.read() as tx:
         baseline = kept_baseline(tx, model, reference.version)
     if baseline is None:

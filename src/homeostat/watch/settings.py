@@ -11,12 +11,14 @@ from homeostat.core.duration import Duration
 class DriftSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A column has drifted when a method's effect exceeds its threshold AND its p-value, adjusted over columns, is below `alpha`.
 
+    `joint`: what looks at all columns together (watch/multivariate), against the version's held-out rows; None: the defaults, an empty list: nothing.
     `methods` None: the defaults by kind of column; `thresholds` overrides a method's own alarm threshold.
     """
 
     methods: list[str] | None = None
     thresholds: dict[str, float] = {}
     alpha: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.01
+    joint: list[str] | None = None
     min_rows: Annotated[int, Meta(ge=2)] = 100
 
 

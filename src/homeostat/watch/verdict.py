@@ -14,6 +14,7 @@ from homeostat.watch.adjust import benjamini_hochberg
 from homeostat.watch.charts import Reading, read_charts, read_shares
 from homeostat.watch.detection import Detection
 from homeostat.watch.estimate import Estimate
+from homeostat.watch.joint import JointDrift
 from homeostat.watch.method import Measured, Method
 from homeostat.watch.performance import Decay, Performance
 from homeostat.watch.quality import Quality
@@ -81,6 +82,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     quality: Quality | None = None
     detections: list[Detection] = []
     estimates: list[Estimate] = []
+    joint: list[JointDrift] = []
     notes: list[str] = []
 
     @property
