@@ -89,6 +89,7 @@ def _described(desk: Desk, endpoint: Endpoint) -> Iterable[tuple[str, Mapping[st
 def _operation(endpoint: Endpoint, path: str, schemas: Mapping[str, Any], *, tag: str, versions: list[str]) -> Json:
     failed = {"$ref": f"#/components/schemas/{'Error' if endpoint.errors is None else 'OtherError'}"}
     answer = {"application/json": {"schema": schemas["answer"]}} if "answer" in schemas else {"*/*": {}}
+    answer.update({kind: {} for kind in schemas.get("answers_also", ())})
     made: Json = {
         "operationId": re.sub(r"\W+", "_", f"{endpoint.method}{path}").strip("_").lower(),
         "summary": endpoint.summary,

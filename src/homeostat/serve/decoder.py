@@ -52,6 +52,7 @@ class Decoder:
         max_rows: int = 10_000,
     ) -> None:
         self.signature = signature
+        self.time, self.key = time, key
         self._validator = Validator(signature, time=time, key=key, optional=optional, max_rows=max_rows)
         self._columns = signature.columns
         self._width = len(signature.columns)

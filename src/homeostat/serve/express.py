@@ -2,7 +2,7 @@
 
 Such a request needs nobody to wait for: it is decoded as it arrives, evaluated with whatever else arrived in the same turn of the event loop,
 recorded with them in one write, and answered. No task is made and no future; that halves what a request costs. Anything unusual (another
-version on trial, an id that the client chose, a deadline, a fault of any kind) is left to the ordinary way, which begins anew with the
+version on trial, an id that the client chose, a deadline, Arrow, a fault of any kind) is left to the ordinary way, which begins anew with the
 same bytes and says what there is to say.
 """
 
@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from homeostat.core.errors import HomeostatError
+from homeostat.serve.arrow import speaks_arrow
 from homeostat.serve.decoder import Asked
 from homeostat.serve.door import Desk, Endpoint
 from homeostat.serve.evaluator import refuse_unsound
@@ -64,7 +65,8 @@ class Express:
 
     def way(self, model: str, head: Request) -> Take | None:
         """Return what takes requests for the model with this head, None where the head asks for more than this way has."""
-        return partial(self._take, model) if _UNUSUAL.isdisjoint(head.headers) else None
+        is_usual = _UNUSUAL.isdisjoint(head.headers) and not speaks_arrow(head.headers)
+        return partial(self._take, model) if is_usual else None
 
     def _take(self, model: str, request: Request, reply: Reply) -> bool:
         """Return whether the request goes this way; then `reply` is called with its answer."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from homeostat.core.columns import Column, Kind, Signature
 from homeostat.core.records import Json
+from homeostat.serve.arrow import STREAM
 from homeostat.serve.tensors import datatype_of, label_type
 
 _TYPES: Mapping[Kind, Json] = {
@@ -83,7 +84,7 @@ def predict_schemas(signature: Signature) -> Json:
         ["rows"],
         example={"rows": [row_example(signature)]},
     )
-    return {"request": request, "answer": answer}
+    return {"request": request, "answer": answer, "also": [STREAM], "answers_also": [STREAM]}
 
 
 def labels_schemas(signature: Signature) -> Json:

@@ -46,6 +46,12 @@ class Rows(msgspec.Struct, kw_only=True, eq=False):
     times: list[datetime | None]
 
 
+class Foreign(msgspec.Struct, frozen=True):
+    """A value that JSON has no word for, and no column takes: `words` say what it is."""
+
+    words: str
+
+
 class Validator:
     """Turns rows into a table, or refuses them all with InvalidRows, whose `fields` name at most 20 places. Thread-safe.
 
@@ -134,7 +140,7 @@ class Validator:
         keys: list[str | None] = []
         for at, row in enumerate(rows):
             key = row.get(self._key)
-            if isinstance(key, list | dict):
+            if isinstance(key, list | dict | Foreign):
                 faults.add(at, self._key, "a string or a number", described(key))
             keys.append(None if key is None else str(key))
         return keys
@@ -270,12 +276,16 @@ _CONVERT: dict[Kind, Callable[[Any], Any]] = {
 }
 
 
-def described(value: Any) -> str:
+def described(value: Any) -> str:  # noqa: PLR0911 - one case for each type
     """Return what a value is, in the words of JSON, and the value where it is short."""
     if value is _MISSING:
         return "nothing (the field is missing)"
     if value is None:
         return "null"
+    if isinstance(value, Foreign):
+        return value.words
+    if isinstance(value, datetime):
+        return f"the time {value.isoformat()}"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int | float):

@@ -9,6 +9,7 @@ import polars as pl
 from homeostat.core.columns import Column, Kind, Signature
 from homeostat.core.errors import InvalidInput, InvalidRows, near
 from homeostat.data.cast import cast
+from homeostat.serve.arrow.answers import answer_columns, names_of
 from homeostat.serve.batch.inputs import Chunk
 from homeostat.track.predictions import Predictions
 from homeostat.train.package import Package, predict
@@ -16,7 +17,6 @@ from homeostat.train.package import Package, predict
 if TYPE_CHECKING:
     import pyarrow as pa
 
-PREDICTION = "prediction"
 _EXPECTED = {
     Kind.INTEGER: "an integer of 64 bits",
     Kind.FLOAT: "a finite number",
@@ -71,11 +71,6 @@ def refuse(rejects: list[dict[str, Any]]) -> None:
     )
 
 
-def answers_of(signature: Signature) -> list[str]:
-    """Return the names of the columns that answers may take."""
-    return [PREDICTION, *(f"score_{label}" for label in signature.classes)]
-
-
 def _refuse_missing(chunk: Chunk, signature: Signature) -> None:
     names = chunk.table.column_names
     for column in signature.columns:
@@ -84,7 +79,7 @@ def _refuse_missing(chunk: Chunk, signature: Signature) -> None:
                 f"'{chunk.file}' has no column '{column.name}', which the model needs",
                 hint=near(column.name, names) or f"it has: {', '.join(names[:20])}",
             )
-    for name in answers_of(signature):
+    for name in names_of(signature):
         if name in names:
             raise InvalidInput(f"'{chunk.file}' has a column '{name}' already", hint="rename it: the answers go there")
 
@@ -126,18 +121,8 @@ def _typed(table: "pa.Table", features: pl.DataFrame, signature: Signature) -> "
 
 
 def _joined(table: "pa.Table", predictions: Predictions, signature: Signature) -> "pa.Table":
-    import pyarrow as pa
-
-    kinds = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
-    found = {type(label) for label in signature.classes} or {float}
-    # the type follows from the signature alone: every part has the same
-    kind = kinds.get(found.pop(), pa.string()) if len(found) == 1 else pa.string()
-    labels = predictions.labels.tolist()
-    values = [str(label) for label in labels] if kind == pa.string() else labels
-    table = table.append_column(PREDICTION, pa.array(values, type=kind))
-    if predictions.scores is not None:
-        for at, label in enumerate(predictions.classes):
-            table = table.append_column(f"score_{label}", pa.array(predictions.scores[:, at], type=pa.float64()))
+    for name, values in answer_columns(predictions, signature).items():
+        table = table.append_column(name, values)
     return table
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from homeostat.core.errors import Conflict, InvalidInput
 from homeostat.core.records import Json
 from homeostat.serve.answer import Answer, Question
+from homeostat.serve.arrow.door import read_rows, told
 from homeostat.serve.bodies import labels_body
 from homeostat.serve.counts import counts_of
 from homeostat.serve.decoder import Asked
@@ -27,7 +28,7 @@ from homeostat.serve.labels import label_rows
 from homeostat.serve.plane import Served
 from homeostat.serve.questions import version_of
 from homeostat.serve.schemas import labels_schemas, predict_schemas
-from homeostat.serve.wire import answer_body, route_json, signature_json
+from homeostat.serve.wire import route_json, signature_json
 
 
 async def predict(desk: Desk, request: Request) -> Response:
@@ -43,14 +44,14 @@ async def predict_version(desk: Desk, request: Request) -> Response:
 
 
 async def _predicted(desk: Desk, request: Request, served: Served, *, version: int | None) -> Response:
-    asked = served.decoder.body(request.body)
+    asked = await read_rows(desk, request, served.decoder)
     chosen = _chosen_id(request, asked)
     if chosen is None:
         found = await _asked(desk, request, served, asked, version=version, request_id=desk.new_id())
-        return Response(body=answer_body(found))
+        return await told(request, found, served.signature)
     with desk.request_ids.taken(served.model, chosen, request.body):
         found = await _asked(desk, request, served, asked, version=version, request_id=chosen)
-    return Response(body=answer_body(found))
+    return await told(request, found, served.signature)
 
 
 async def _asked(
@@ -134,8 +135,8 @@ async def health(desk: Desk, request: Request) -> Response:
     routes = desk.plane.routes
     serves = any(route.champion is not None for route in routes.values())
     extra = desk.extra_health()
-    told: Json = {"live": True, "ready": serves, "models": {n: route_json(r) for n, r in routes.items()}, **extra}
-    return as_json(told, status=200 if told["ready"] else 503)
+    said: Json = {"live": True, "ready": serves, "models": {n: route_json(r) for n, r in routes.items()}, **extra}
+    return as_json(said, status=200 if said["ready"] else 503)
 
 
 async def metrics(desk: Desk, request: Request) -> Response:
