@@ -43,7 +43,7 @@ def pods(place):
 
 
 def test_every_target_is_found():
-    assert set(targets()) == {"docker", "kubernetes", "kserve"}
+    assert set(targets()) == {"docker", "grafana", "kubernetes", "kserve"}
 
 
 def test_manifests_are_valid_by_the_published_schemas(place):

@@ -7,7 +7,12 @@ import typer
 
 
 def COMMAND(
-    target: Annotated[str, typer.Argument(metavar="docker|kubernetes|kserve", help="Where the project is to run.")],
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="docker|kubernetes|kserve|grafana", help="Where the project is to run, or be looked at."
+        ),
+    ],
     *,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The folder, in the project; default: deploy/TARGET.")
@@ -16,7 +21,7 @@ def COMMAND(
         str | None, typer.Option(help="The name that the built image is pushed under; default: MODEL:VERSION.")
     ] = None,
 ) -> None:
-    """Write a Dockerfile, Kubernetes manifests or a KServe InferenceService for the project."""
+    """Write a Dockerfile, Kubernetes manifests, a KServe InferenceService or a Grafana dashboard for the project."""
     from homeostat.app.exporting import export
     from homeostat.cli.house import place
     from homeostat.cli.output import next_step, show
