@@ -87,6 +87,12 @@ def test_mistakes_are_named_by_file_line_path_and_remedy(old, new, line, says, r
         assert remedy in caught.value.hint
 
 
+@pytest.mark.parametrize(("text", "wanted"), [("auto", True), ("off", False), ("'off'", False), ("on", True)])
+def test_compiled_is_off_as_people_write_it(text, wanted):
+    project = parse(GOOD + f"  compiled: {text}\n")
+    assert project.serve.may_be_compiled is wanted
+
+
 def test_the_file_is_found_in_a_folder_above(tmp_path):
     (tmp_path / "homeostat.yaml").write_text(GOOD)
     (tmp_path / "a" / "b").mkdir(parents=True)

@@ -47,7 +47,7 @@ def loader(house: House, *, on_unhealthy: Callable[[str, int, str], None] = lamb
         with house.store.read() as tx:
             found = tx.models.get(model, version)
         folder = package_of(found, blobs=house.blobs)
-        return folder, found, load_compiled(folder, from_json(found.signature)) if settings.compiled == "auto" else None
+        return folder, found, load_compiled(folder, from_json(found.signature)) if settings.may_be_compiled else None
 
     def process_of(folder: Path) -> "HostSettings":
         from homeostat.serve.hosts.host import HostSettings

@@ -31,7 +31,7 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     key: str | None = None
     max_body: str = "16MB"
     max_rows: Annotated[int, Meta(ge=1)] = 10_000
-    compiled: Literal["auto", "off"] = "auto"
+    compiled: Literal["auto", "off"] | bool = "auto"  # YAML reads a bare `off` as false
     environments: Literal["server", "own"] = "server"
     durability: Literal["strict", "synced", "fast"] = "strict"
     queue: Annotated[int, Meta(ge=1)] = 1000
@@ -40,6 +40,11 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     memory: str | None = None
     standby: bool = True
     drain: Duration = msgspec.field(default_factory=lambda: Duration(seconds=5))
+
+    @property
+    def may_be_compiled(self) -> bool:
+        """Whether the compiled form of a version answers, where it has one."""
+        return self.compiled in ("auto", True)
 
 
 class RecordSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
