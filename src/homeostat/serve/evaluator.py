@@ -94,10 +94,11 @@ class ThreadEvaluator:
         self._pool.shutdown(wait=False)
 
 
-def outcome_of(package: Package, table: Table) -> Predictions | ModelError:
-    """Return what a package answers, or what its code raised."""
+def outcome_of(package: Package, table: Table, *, as_matrix: bool = False) -> Predictions | ModelError:
+    """Return what a package answers, or what its code raised. `as_matrix`: the model takes an array (`train.shortcuts.takes_matrix`)."""
     try:
-        predictions = ask(package.model, table.pandas(), package.signature)
+        features = table.matrix() if as_matrix else table.pandas()
+        predictions = ask(package.model, features, package.signature)
         refuse_unsound(predictions, table.height)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - border: a model's code raises what it likes
         return ModelError(type(error).__name__, str(error))

@@ -38,7 +38,7 @@ _MANY = 64  # rows for which a type of their own pays
 class Table:
     """Rows of features, not to be changed. Values are Python's: None for null, times aware and UTC."""
 
-    __slots__ = ("_arrays", "_objects", "_rows", "columns", "height")
+    __slots__ = ("_arrays", "_matrix", "_objects", "_rows", "columns", "height")
 
     def __init__(
         self,
@@ -53,6 +53,7 @@ class Table:
         self._rows = rows
         self._arrays = arrays
         self._objects: Sequence[Any] | None = None
+        self._matrix: npt.NDArray[np.float64] | None = None
 
     @classmethod
     def of_rows(cls, columns: Sequence[Column], rows: list[Row], *, objects: Sequence[Any] | None = None) -> "Table":
@@ -62,9 +63,18 @@ class Table:
         return found
 
     @classmethod
-    def of_arrays(cls, columns: Sequence[Column], arrays: list[Array], *, height: int) -> "Table":
-        """Return the table of arrays as `arrays` gives them: shape (height,) each."""
-        return cls(columns, arrays=arrays, height=height)
+    def of_arrays(
+        cls,
+        columns: Sequence[Column],
+        arrays: list[Array],
+        *,
+        height: int,
+        matrix: npt.NDArray[np.float64] | None = None,
+    ) -> "Table":
+        """Return the table of arrays as `arrays` gives them: shape (height,) each. `matrix`: the same as `matrix` gives it, where it is there."""
+        found = cls(columns, arrays=arrays, height=height)
+        found._matrix = matrix
+        return found
 
     @staticmethod
     def join(tables: Sequence["Table"]) -> "Table":
@@ -124,6 +134,8 @@ class Table:
 
     def matrix(self) -> npt.NDArray[np.float64]:
         """Return shape (height, n_columns), NaN for null; only for tables that are numeric."""
+        if self._matrix is not None:
+            return self._matrix
         if self._rows is not None and self._arrays is None:
             return np.array(self._rows, dtype=np.float64).reshape(self.height, len(self.columns))
         if not self.columns:

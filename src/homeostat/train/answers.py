@@ -9,6 +9,7 @@ from homeostat.core.columns import Signature, Task
 from homeostat.core.errors import InvalidInput
 from homeostat.track.metric import class_indices
 from homeostat.track.predictions import Predictions
+from homeostat.train.shortcuts import scores_decide
 
 Array = npt.NDArray[Any]
 
@@ -20,7 +21,8 @@ def ask(model: Any, features: Any, signature: Signature) -> Predictions:
     where it has none; one column is the probability of the positive class. A model of a binary task that only has `predict` and
     answers fractions in [0, 1] answers probabilities of the positive class (as statsmodels does); one whose `predict` answers a column
     of fractions for each class answers probabilities (as neural networks do).
-    A model with a true `labels_follow_scores` is not asked twice: its label is the class of the greatest score.
+    A model with a true `labels_follow_scores` is not asked twice: its label is the class of the greatest score. Nor are those of which that is
+    known (`shortcuts`), where no two scores are equal.
     """
     rows = len(features)
     if not rows:  # many models refuse to be asked nothing
@@ -31,7 +33,7 @@ def ask(model: Any, features: Any, signature: Signature) -> Predictions:
     scores = None
     if callable(getattr(model, "predict_proba", None)):
         scores = _aligned(model, model.predict_proba(features), rows, signature)
-    if scores is not None and getattr(model, "labels_follow_scores", False):
+    if scores is not None and (getattr(model, "labels_follow_scores", False) or scores_decide(model, scores)):
         return _of_scores(scores, signature)
     answer = model.predict(features)
     if scores is None and _is_table_of_probabilities(answer, rows, signature):

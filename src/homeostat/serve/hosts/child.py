@@ -6,12 +6,14 @@ import socket
 import sys
 import threading
 import time
+import warnings
 from pathlib import Path
 
 from homeostat.core.errors import HomeostatError
 from homeostat.serve.evaluator import ModelError, outcome_of
 from homeostat.serve.hosts.frames import HEADER_BYTES, Ask, Failed, Frame, Ready, framed, saying, table_of, unframed
 from homeostat.train.package import Package, read_package
+from homeostat.train.shortcuts import takes_matrix
 from homeostat.train.signature import from_json, to_json
 
 _LOOK_S = 0.5
@@ -28,17 +30,20 @@ def main(package: Path, fd: int, parent: int, signature: str | None = None) -> N
         except HomeostatError as error:
             link.sendall(framed(Failed(kind=error.code, message=error.message, hint=error.hint)))
             return
+        as_matrix = takes_matrix(loaded.model, loaded.signature)
+        if as_matrix:  # scikit-learn says so once a question otherwise
+            warnings.filterwarnings("ignore", message="X does not have valid feature names")
         link.sendall(framed(Ready(signature=to_json(loaded.signature), load_s=time.perf_counter() - start)))
         while (asked := _received(link)) is not None:
-            link.sendall(framed(answer(loaded, asked)))
+            link.sendall(framed(answer(loaded, asked, as_matrix=as_matrix)))
 
 
-def answer(package: Package, asked: Ask) -> Frame:
+def answer(package: Package, asked: Ask, *, as_matrix: bool = False) -> Frame:
     """Return what the model says to a question."""
     table = table_of(asked, package.signature.columns)
     if asked.verb != "predict":
         return Failed(kind="NotFound", message=f"this process cannot {asked.verb}")
-    found = outcome_of(package, table)
+    found = outcome_of(package, table, as_matrix=as_matrix)
     return Failed(kind=found.kind, message=found.args[0]) if isinstance(found, ModelError) else saying(found)
 
 

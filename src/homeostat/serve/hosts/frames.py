@@ -81,9 +81,9 @@ def asking(table: Table, *, verb: str = "predict", options: dict[str, Any] | Non
 def table_of(ask: Ask, columns: tuple[Column, ...]) -> Table:
     """Return the table that was asked about."""
     if ask.matrix is not None:
-        matrix = np.frombuffer(ask.matrix, dtype=np.float64).reshape(ask.height, len(columns))
+        matrix = np.frombuffer(ask.matrix, dtype=np.float64).reshape(ask.height, len(columns)).copy()
         arrays = [_typed(matrix[:, i], column) for i, column in enumerate(columns)]
-        return Table.of_arrays(columns, arrays, height=ask.height)
+        return Table.of_arrays(columns, arrays, height=ask.height, matrix=matrix)
     listed = [_timed(values, column) for values, column in zip(ask.columns or [], columns, strict=bool(ask.columns))]
     rows = list(zip(*listed, strict=True)) if listed else [()] * ask.height
     return Table.of_rows(columns, rows)
