@@ -73,6 +73,7 @@ WHY: dict[str, str] = {
     "serve.timeout": "the longest that a batch may take a model, whose process is then started anew",
     "serve.trial_timeout": "the same for a canary; the champion answers then",
     "serve.memory": "above this the process of a model is started anew: 2GB; null: no limit",
+    "serve.standby": "keep the version in memory that a roll-back would bring back, so that it answers at once",
     "serve.drain": "how long requests under way may take at a stop",
     "record": "what was answered and what turned out true",
     "record.keep": "rows received so long ago are removed for good, by whole days (UTC): 400d; null: never",
@@ -91,11 +92,14 @@ WHY: dict[str, str] = {
     "watch.incidents": "windows that alarm for one kind of cause, as one story",
     "watch.incidents.cooldown": "one that begins again within it is the same, and is not told twice",
     "watch.incidents.least": "low, medium or high: what is less severe is kept, and not told",
+    "watch.estimates": "estimators of performance before labels come: cbpe, pape, dle; null: those that fit, []: none",
     "watch.drift": "movement of inputs and predictions: it takes effect size and significance",
     "watch.drift.methods": "null: the usual ones for each kind of column",
     "watch.drift.thresholds": "effect that alarms, by method: {psi: 0.25}",
+    "watch.drift.joint": "drift of all columns together: domain_classifier, pca_reconstruction, energy, mmd; null: the first two, []: none",
     "watch.drift.alpha": "false alarms that are accepted, over all columns",
     "watch.drift.min_rows": "fewer rows say nothing",
+    "alerts": "channels that hear of incidents: {ops: $OPS_ALERTS}, an address (https, mailtos, slack, workflows) or the variable that holds it",
     "retrain": "when and how a successor is made and put to work",
     "retrain.triggers": "what may start a cycle",
     "retrain.triggers.performance": "labelled windows became worse",
@@ -134,11 +138,16 @@ def explained(project: Project) -> str:
 
 
 def builtins(project: Project) -> dict[str, Any]:
-    """Return the whole project, defaults included, as values that YAML and JSON have."""
+    """Return the whole project, defaults included, as values that YAML and JSON have. Addresses of alert channels may hold secrets and are cut."""
     found: dict[str, Any] = msgspec.to_builtins(
         msgspec.structs.replace(project, train=project.training), enc_hook=_written
     )
+    found["alerts"] = {name: _without_secret(text) for name, text in project.alerts.items()}
     return found
+
+
+def _without_secret(text: str) -> str:
+    return text if text.startswith("$") else f"{text.partition('://')[0]}://..."
 
 
 def _lines(struct: msgspec.Struct, *, path: tuple[str, ...], indent: int) -> Iterator[str]:

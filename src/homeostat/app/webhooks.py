@@ -1,17 +1,22 @@
 """Telling webhooks: a thread that turns the audit log into deliveries and makes them, until each has arrived or never will."""
 
+import json
 import logging
 import os
 import threading
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 
+from homeostat.app.channels import channel_of
+from homeostat.app.channels import send as send_alert
 from homeostat.app.outbound import Answer, Resolve, post, resolve
 from homeostat.core.errors import HomeostatError, Unreachable
 from homeostat.core.ports import Clock, Store
 from homeostat.core.webhooks import Delivery, Webhook
 from homeostat.registry import webhooks
 from homeostat.registry.addresses import OutboundRules, networks_of
+from homeostat.watch import alerts
 
 log = logging.getLogger(__name__)
 
@@ -36,18 +41,23 @@ def send(
 
 
 class Deliverer:
-    """Makes deliveries in the background. Several processes may run one: a delivery may then arrive twice, under the same id."""
+    """Makes deliveries in the background, to webhooks and to the `channels` of alerts (addresses by name, as homeostat.yaml has them).
+
+    Several processes may run one: a delivery may then arrive twice, under the same id.
+    """
 
     def __init__(
         self,
         store: Store,
         clock: Clock,
         *,
+        channels: Mapping[str, str] | None = None,
         rules: OutboundRules | None = None,
         resolver: Resolve = resolve,
         every_s: float = 1.0,
     ) -> None:
         self._store = store
+        self._channels = {alerts.PREFIX + name: text for name, text in (channels or {}).items()}
         self._clock = clock
         self._rules = rules_here() if rules is None else rules
         self._resolver = resolver
@@ -75,14 +85,18 @@ class Deliverer:
         while self._has_news():
             with self._store.write() as tx:
                 webhooks.queue(tx, now=self._clock.now())
+        if self._channels:
+            self._queue_alerts()
+        # before what is due is read: a delivery that ends in between would be found due, and made twice
+        self._under_way = {key: future for key, future in self._under_way.items() if not future.done()}
         with self._store.read() as tx:
             due = tx.webhooks.due(now=self._clock.now())
             found = {webhook.webhook_id: webhook for webhook in tx.webhooks.all()} if due else {}
-        self._under_way = {key: future for key, future in self._under_way.items() if not future.done()}
         begun = 0
         for delivery in due:
             webhook = found.get(delivery.webhook_id)
-            if webhook is not None and delivery.webhook_id not in self._under_way:
+            is_known = webhook is not None or delivery.webhook_id in self._channels
+            if is_known and delivery.webhook_id not in self._under_way:
                 self._under_way[delivery.webhook_id] = self._pool.submit(self._deliver, webhook, delivery)
                 begun += 1
         return begun
@@ -113,22 +127,41 @@ class Deliverer:
         with self._store.read() as tx:
             return webhooks.has_news(tx)
 
-    def _deliver(self, webhook: Webhook, delivery: Delivery) -> None:
+    def _queue_alerts(self) -> None:
+        """Turn what happened to incidents into deliveries. Channels that were taken away since get nothing more."""
+        names = [name.removeprefix(alerts.PREFIX) for name in self._channels]
+        is_news = True
+        while is_news:
+            with self._store.read() as tx:
+                is_news = alerts.has_news(tx)
+            if is_news:
+                with self._store.write() as tx:
+                    alerts.queue(tx, names, now=self._clock.now())
+
+    def _deliver(self, webhook: Webhook | None, delivery: Delivery) -> None:
         try:
             self._attempt(webhook, delivery)
         finally:
             self._woken.set()
 
-    def _attempt(self, webhook: Webhook, delivery: Delivery) -> None:
+    def _send(self, webhook: Webhook | None, delivery: Delivery) -> Answer:
+        if webhook is None:
+            name = delivery.webhook_id.removeprefix(alerts.PREFIX)
+            channel = channel_of(name, self._channels[delivery.webhook_id])
+            message = json.loads(delivery.body)
+            return send_alert(channel, message, delivery.delivery_id, rules=self._rules, resolver=self._resolver)
+        return send(
+            webhook,
+            delivery.delivery_id,
+            delivery.body,
+            rules=self._rules,
+            clock=self._clock,
+            resolver=self._resolver,
+        )
+
+    def _attempt(self, webhook: Webhook | None, delivery: Delivery) -> None:
         try:
-            answer = send(
-                webhook,
-                delivery.delivery_id,
-                delivery.body,
-                rules=self._rules,
-                clock=self._clock,
-                resolver=self._resolver,
-            )
+            answer = self._send(webhook, delivery)
             after = webhooks.settled(
                 delivery, status=answer.status, error=None, retry_after_s=answer.retry_after_s, now=self._clock.now()
             )
@@ -139,6 +172,6 @@ class Deliverer:
         except HomeostatError as error:
             after = webhooks.refused(delivery, error=error.message, now=self._clock.now())
         if after.error:
-            log.warning("webhook.not_delivered", extra={"webhook": webhook.webhook_id, "why": after.error})
+            log.warning("webhook.not_delivered", extra={"webhook": delivery.webhook_id, "why": after.error})
         with self._store.write() as tx:
             tx.webhooks.update_delivery(after)

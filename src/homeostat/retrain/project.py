@@ -17,7 +17,10 @@ Name = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,99}$", description
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One model and everything that keeps it good. `train` may be just `module:function`."""
+    """One model and everything that keeps it good. `train` may be just `module:function`.
+
+    `alerts`: channels that hear of incidents, by name; an address, or `$NAME` of an environment variable that holds it.
+    """
 
     version: Literal[1] = 1
     model: Name
@@ -29,6 +32,7 @@ class Project(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     record: RecordSettings = msgspec.field(default_factory=RecordSettings)
     watch: WatchSettings = msgspec.field(default_factory=WatchSettings)
     retrain: RetrainSettings = msgspec.field(default_factory=RetrainSettings)
+    alerts: dict[Name, str] = {}
 
     @property
     def key_column(self) -> str | None:

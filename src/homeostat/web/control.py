@@ -107,7 +107,7 @@ def _lead(
     from homeostat.app.wiring import workflow_database_url
     from homeostat.serve.probe import ServerProbe
 
-    Deliverer(house.store, house.clock).start()
+    Deliverer(house.store, house.clock, channels=house.project.alerts).start()
     loop = Loop(
         house,
         workflow_database_url=workflow_database_url(house.place),
