@@ -3,8 +3,10 @@
 import asyncio
 import logging
 import time
+from contextlib import nullcontext
 
 from homeostat.core.errors import HomeostatError
+from homeostat.serve.beside import MOST_BYTES
 from homeostat.serve.border import Hosts
 from homeostat.serve.door import Desk, Endpoint
 from homeostat.serve.exchange import Request, Response
@@ -72,7 +74,8 @@ class App:
                     params=match.params,
                     client=request.client,
                 )
-            response = await endpoint.handler(self.desk, request)
+            async with self.desk.long_turn if len(request.body) > MOST_BYTES else nullcontext():
+                response = await endpoint.handler(self.desk, request)
         except HomeostatError as error:
             if error.http_status >= 500:
                 log.warning("serve.request_failed", extra={"path": pattern, "error": error.code})

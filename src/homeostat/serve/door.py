@@ -1,5 +1,6 @@
 """What a protocol is: a door with endpoints, and what their handlers get to work with."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,8 @@ class Desk:
     """What handlers need. `default_model`: whom paths without a model mean; None: the only one, where there is only one.
 
     `scoreboard`: where processes that share the port put their counts together; None: this one counts for itself.
+
+    `long_turn`: long requests are answered one after the other, so that the memory of one is what all of them take.
     """
 
     plane: Plane
@@ -27,6 +30,7 @@ class Desk:
     clock: Clock
     new_id: Callable[[], str]
     request_ids: RequestIds = field(default_factory=RequestIds)
+    long_turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
     extra_health: Callable[[], Json] = dict
     default_model: str | None = None
     scoreboard: Scoreboard | None = None

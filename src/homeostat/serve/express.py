@@ -18,6 +18,7 @@ import msgspec
 
 from homeostat.core.errors import HomeostatError
 from homeostat.serve.arrow import speaks_arrow
+from homeostat.serve.beside import MOST_BYTES
 from homeostat.serve.decoder import Asked
 from homeostat.serve.door import Desk, Endpoint
 from homeostat.serve.evaluator import refuse_unsound
@@ -29,7 +30,6 @@ from homeostat.serve.recording import Recording
 from homeostat.serve.table import Table
 
 MOST_ROWS = 256  # of one request
-_MOST_BYTES = 256 << 10  # what is longer has too many rows, and is not read twice to find out
 Ordinary = Callable[[Request, Reply], None]
 
 _encode = msgspec.json.Encoder().encode
@@ -71,7 +71,7 @@ class Express:
     def _take(self, model: str, request: Request, reply: Reply) -> bool:
         """Return whether the request goes this way; then `reply` is called with its answer."""
         lane = self._desk.plane.lane(model)
-        if lane is None or len(request.body) > _MOST_BYTES:
+        if lane is None or len(request.body) > MOST_BYTES:
             return False
         start = time.perf_counter()
         try:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -17,6 +18,7 @@ from homeostat.core.ports import Clock
 from homeostat.core.records import Route
 from homeostat.serve.answer import Answer, Overloaded, PredictionFailed, Question, TooLate, VersionDown
 from homeostat.serve.batcher import Batcher, Evaluated, QueueBatcher, TickBatcher
+from homeostat.serve.beside import MOST_ROWS, beside
 from homeostat.serve.decoder import Decoder
 from homeostat.serve.evaluator import Evaluator, ModelError, Quick
 from homeostat.serve.lane import Lane
@@ -376,7 +378,8 @@ class Plane:
                 found = await _in_time(loaded.batcher.ask(table), limit)
             seconds, batch_rows = found.seconds, found.batch_rows
             waited_s = max(0.0, time.perf_counter() - start - seconds)
-            rows = answered(
+            told = partial(
+                answered,
                 asked,
                 found.predictions,
                 received=received,
@@ -385,6 +388,7 @@ class Plane:
                 latency_ms=seconds * 1e3,
                 recording=self.recording,
             )
+            rows = await beside(told, is_long=table.height > MOST_ROWS)
             outcome = _Outcome(found.predictions, rows, waited_s=waited_s)
         except (ModelError, VersionDown, TimeoutError) as error:
             seconds = time.perf_counter() - start

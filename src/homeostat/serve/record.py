@@ -25,6 +25,7 @@ RecordedRoute = Literal["champion", "canary", "shadow", "pinned"]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _MOST_ERROR = 500
+_AT_ONCE = 8192
 _encode = msgspec.json.Encoder().encode
 _encode_lines = msgspec.json.Encoder().encode_lines
 
@@ -93,7 +94,10 @@ def failed(
 
 def lines(rows: Sequence[PredictionRow]) -> bytes:
     """Return the rows as the record's segments hold them."""
-    return _encode_lines(rows)
+    if len(rows) <= _AT_ONCE:
+        return _encode_lines(rows)
+    # the interpreter is not let go while one call encodes: others wait no longer than for a part
+    return b"".join(_encode_lines(rows[at : at + _AT_ONCE]) for at in range(0, len(rows), _AT_ONCE))
 
 
 def _rows(

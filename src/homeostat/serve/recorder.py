@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from homeostat.core.errors import HomeostatError
 from homeostat.core.records import Json
+from homeostat.serve.beside import MOST_ROWS
 from homeostat.serve.record import PredictionRow, lines
 
 
@@ -30,6 +31,9 @@ class Recorder:
     def write(self, model: str, rows: list[PredictionRow]) -> "asyncio.Future[None]":
         """Return a future that is done when the rows are durable, or has the reason why they are not."""
         future: asyncio.Future[None] = self._loop.create_future()
+        if len(rows) > MOST_ROWS:
+            self._loop.run_in_executor(None, self._submit, model, rows, [future])
+            return future
         if not self._waiting:
             self._loop.call_soon(self._flush)
         self._waiting.setdefault(model, []).append((rows, future))
@@ -39,14 +43,18 @@ class Recorder:
         waiting, self._waiting = self._waiting, {}
         for model, batch in waiting.items():
             rows = [row for mine, _ in batch for row in mine]
-            seq = self._record.stamps(len(rows))
-            for at, row in enumerate(rows):
-                row.seq = seq + at
-            futures = [future for _, future in batch]
-            try:
-                self._record.submit(model, lines(rows), self._teller(futures))
-            except HomeostatError as error:  # a name that is no folder's, say
-                _tell(futures, error)
+            self._submit(model, rows, [future for _, future in batch])
+
+    def _submit(self, model: str, rows: Sequence[PredictionRow], futures: "Sequence[asyncio.Future[None]]") -> None:
+        """Hand rows to the record, on the event loop or in a thread."""
+        tell = self._teller(futures)
+        seq = self._record.stamps(len(rows))
+        for at, row in enumerate(rows):
+            row.seq = seq + at
+        try:
+            self._record.submit(model, lines(rows), tell)
+        except HomeostatError as error:  # a name that is no folder's, say
+            tell(error)
 
     def _teller(self, futures: Sequence["asyncio.Future[None]"]) -> Callable[[HomeostatError | None], None]:
         def done(error: HomeostatError | None) -> None:

@@ -7,29 +7,31 @@ from homeostat.core.errors import HomeostatError, InvalidRows
 from homeostat.core.records import Json, Route
 from homeostat.registry.routing import rules_json
 from homeostat.serve.answer import Answer
+from homeostat.track.predictions import Predictions
 
 _encode = msgspec.json.Encoder().encode
-
-
-def answer_json(answer: Answer) -> Json:
-    """Return the answer as JSON-ready values."""
-    predictions = answer.predictions
-    rows: list[Json] = [{"prediction": label} for label in predictions.labels.tolist()]
-    if predictions.scores is not None:
-        names = [label if isinstance(label, str) else str(label) for label in predictions.classes]
-        for row, scores in zip(rows, predictions.scores.tolist(), strict=True):
-            row["probabilities"] = dict(zip(names, scores, strict=True))
-    return {
-        "request_id": answer.request_id,
-        "model": answer.model,
-        "version": answer.version,
-        "predictions": rows,
-    }
+_AT_ONCE = 8192
 
 
 def answer_body(answer: Answer) -> bytes:
     """Return the answer as JSON."""
-    return _encode(answer_json(answer))
+    head: Json = {"request_id": answer.request_id, "model": answer.model, "version": answer.version}
+    predictions = answer.predictions
+    rows = len(predictions)
+    if rows <= _AT_ONCE:
+        return _encode({**head, "predictions": _rows(predictions)})
+    # in parts: the interpreter is let go between them, and only one is there as objects
+    parts = (_encode(_rows(predictions, at, at + _AT_ONCE))[1:-1] for at in range(0, rows, _AT_ONCE))
+    return _encode(head)[:-1] + b',"predictions":[' + b",".join(parts) + b"]}"
+
+
+def _rows(predictions: Predictions, start: int = 0, stop: int | None = None) -> list[Json]:
+    rows: list[Json] = [{"prediction": label} for label in predictions.labels[start:stop].tolist()]
+    if predictions.scores is not None:
+        names = [label if isinstance(label, str) else str(label) for label in predictions.classes]
+        for row, scores in zip(rows, predictions.scores[start:stop].tolist(), strict=True):
+            row["probabilities"] = dict(zip(names, scores, strict=True))
+    return rows
 
 
 def error_json(error: HomeostatError) -> Json:

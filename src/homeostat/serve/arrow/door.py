@@ -1,12 +1,14 @@
 """Which of the native door's two languages a request speaks, JSON or Arrow, and which it wants to hear."""
 
 import asyncio
+from functools import partial
 
 from homeostat.core.columns import Signature
 from homeostat.core.duration import size_bytes
 from homeostat.core.errors import InvalidInput
 from homeostat.serve.answer import Answer
 from homeostat.serve.arrow import STREAM
+from homeostat.serve.beside import MOST_BYTES, MOST_ROWS, beside
 from homeostat.serve.decoder import Asked, Decoder
 from homeostat.serve.door import Desk
 from homeostat.serve.exchange import Request, Response
@@ -27,7 +29,7 @@ async def read_rows(desk: Desk, request: Request, decoder: Decoder) -> Asked:
     """Return what the body asks. An Arrow stream is read in a thread, where the event loop does not wait for it."""
     form = _form(request)
     if not form.startswith(_ARROW):
-        return decoder.body(request.body)
+        return await beside(partial(decoder.body, request.body), is_long=len(request.body) > MOST_BYTES)
     if form != STREAM:
         raise NotThatForm(f"a body of the type '{form[:80]}' is not read", hint=f"send an Arrow stream: {STREAM}")
     from homeostat.serve.arrow.rows import rows_of
@@ -41,7 +43,7 @@ async def read_rows(desk: Desk, request: Request, decoder: Decoder) -> Asked:
 async def told(request: Request, answer: Answer, signature: Signature) -> Response:
     """Return the answer as the request wants it: `Accept` says so, else it is in the language of the body."""
     if not wants_arrow(request):
-        return Response(body=answer_body(answer))
+        return Response(body=await beside(partial(answer_body, answer), is_long=len(answer.predictions) > MOST_ROWS))
     from homeostat.serve.arrow.answers import answer_stream
 
     body = await asyncio.get_running_loop().run_in_executor(None, answer_stream, answer, signature)

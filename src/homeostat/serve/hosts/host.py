@@ -12,12 +12,14 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from homeostat.core.columns import Signature
 from homeostat.core.errors import InvalidInput
 from homeostat.core.records import Json
 from homeostat.serve.answer import VersionDown
+from homeostat.serve.beside import MOST_ROWS, beside
 from homeostat.serve.evaluator import ModelError
 from homeostat.serve.hosts.frames import (
     HEADER_BYTES,
@@ -104,8 +106,10 @@ class Host:
 
     async def evaluate(self, table: Table) -> Predictions:
         """Return the answers to the rows, from the process."""
-        said = await self.ask(asking(table))
-        return predictions_of(said, self.signature.classes)
+        is_long = table.height > MOST_ROWS
+        question = await beside(partial(asking, table), is_long=is_long)
+        said = await self.ask(question)
+        return await beside(partial(predictions_of, said, self.signature.classes), is_long=is_long)
 
     async def ask(self, question: Ask) -> Said:
         """Return what the process says. Not to be called twice at once."""

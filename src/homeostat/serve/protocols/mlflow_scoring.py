@@ -6,6 +6,7 @@ https://mlflow.org/docs/latest/ml/deployment/deploy-model-locally/ (inference se
 import csv
 import io
 import math
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -14,6 +15,8 @@ import msgspec
 from homeostat.core.columns import Column, Kind
 from homeostat.core.errors import HomeostatError, InvalidInput
 from homeostat.core.records import Json
+from homeostat.serve.answer import Answer
+from homeostat.serve.beside import MOST_BYTES, MOST_ROWS, beside
 from homeostat.serve.bodies import keys_in, not_json, refuse_twice
 from homeostat.serve.decoder import Decoder
 from homeostat.serve.door import Desk, Door, Endpoint
@@ -22,6 +25,7 @@ from homeostat.serve.headers import as_json
 from homeostat.serve.plane import Served
 from homeostat.serve.questions import answered, served_by_default
 from homeostat.serve.schemas import invocations_schemas
+from homeostat.serve.validate import Rows
 
 _FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 _CODES = {
@@ -44,14 +48,21 @@ async def invoke(desk: Desk, request: Request) -> Response:
 
 
 async def _invoked(desk: Desk, request: Request, served: Served) -> Response:
+    rows = await beside(partial(_read, request, served.decoder), is_long=len(request.body) > MOST_BYTES)
+    answer = await answered(desk, request, served, rows)
+    return await beside(partial(_told, answer), is_long=rows.table.height > MOST_ROWS)
+
+
+def _read(request: Request, decoder: Decoder) -> Rows:
     kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if kind == "text/csv":
-        records = _of_csv(request.body, served.decoder)
-    elif kind in ("application/json", ""):
-        records = _of_json(request.body, served.decoder)
-    else:
-        raise InvalidInput(f"the content type '{kind[:60]}' is not taken", hint="send application/json or text/csv")
-    answer = await answered(desk, request, served, served.decoder.rows(records))
+        return decoder.rows(_of_csv(request.body, decoder))
+    if kind in ("application/json", ""):
+        return decoder.rows(_of_json(request.body, decoder))
+    raise InvalidInput(f"the content type '{kind[:60]}' is not taken", hint="send application/json or text/csv")
+
+
+def _told(answer: Answer) -> Response:
     return as_json({"predictions": answer.predictions.labels.tolist()})
 
 

@@ -1,6 +1,7 @@
 """The Open Inference Protocol, version 2, over REST, with the binary tensor extension: what KServe, Triton and MLServer speak."""
 
 import re
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ import numpy as np
 from homeostat.core.errors import HomeostatError, InvalidInput
 from homeostat.core.records import Json
 from homeostat.serve.answer import Answer
+from homeostat.serve.beside import MOST_BYTES, MOST_ROWS, beside
 from homeostat.serve.bodies import keys_in, not_json, refuse_twice
 from homeostat.serve.door import Desk, Door, Endpoint
 from homeostat.serve.exchange import Request, Response
@@ -17,6 +19,7 @@ from homeostat.serve.plane import Served
 from homeostat.serve.questions import answered, said_id, version_of
 from homeostat.serve.schemas import infer_schemas
 from homeostat.serve.tensors import Tensor, datatype_of, label_type, outputs_of, packed, refuse_outputs, rows_of, shown
+from homeostat.serve.validate import Rows
 
 _HEADER_LENGTH = "inference-header-content-length"
 _DIGITS = re.compile("[0-9]{1,18}")
@@ -87,10 +90,7 @@ async def model_ready(desk: Desk, request: Request) -> Response:
 async def infer(desk: Desk, request: Request) -> Response:
     """Answers to tensors."""
     served = _served(desk, request)
-    asked = _asked(request)
-    wanted = [output.name for output in asked.outputs]
-    refuse_outputs(wanted, served.signature)
-    rows = rows_of(served.decoder, asked.inputs)
+    asked, rows = await beside(partial(_read, request, served), is_long=len(request.body) > MOST_BYTES)
     answer = await answered(
         desk,
         request,
@@ -98,9 +98,15 @@ async def infer(desk: Desk, request: Request) -> Response:
         rows,
         version=served.version if "version" in request.params else None,
         request_id=said_id(asked.id),
-        wants_scores="probabilities" in wanted,
+        wants_scores=any(output.name == "probabilities" for output in asked.outputs),
     )
-    return _told(answer, asked, served)
+    return await beside(partial(_told, answer, asked, served), is_long=rows.table.height > MOST_ROWS)
+
+
+def _read(request: Request, served: Served) -> tuple[Inference, Rows]:
+    asked = _asked(request)
+    refuse_outputs([output.name for output in asked.outputs], served.signature)
+    return asked, rows_of(served.decoder, asked.inputs)
 
 
 def _served(desk: Desk, request: Request) -> Served:

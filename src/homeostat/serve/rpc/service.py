@@ -3,12 +3,16 @@
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from homeostat.core.duration import size_bytes
 from homeostat.core.errors import Conflict, HomeostatError, InvalidInput, MissingExtra, NotFound, Unreachable
+from homeostat.serve.answer import Answer
+from homeostat.serve.beside import MOST_BYTES, MOST_ROWS, beside
 from homeostat.serve.border import Hosts
 from homeostat.serve.door import Desk
 from homeostat.serve.exchange import Request
@@ -16,6 +20,7 @@ from homeostat.serve.plane import Served
 from homeostat.serve.questions import answered, said_id, version_of
 from homeostat.serve.rpc.messages import METHODS, SERVICE, messages
 from homeostat.serve.tensors import DTYPES, Tensor, datatype_of, label_type, outputs_of, packed, refuse_outputs, rows_of
+from homeostat.serve.validate import Rows
 
 log = logging.getLogger(__name__)
 _CONTENTS = {
@@ -110,8 +115,7 @@ class Service:
             answer, status = b"", 200
             try:
                 self._refuse_foreign(context)
-                found: bytes = (await method(parse(body), context, body)).SerializeToString()
-                answer = found
+                answer = await self._answered(method, parse, context, body)
             except DecodeError:
                 status, refusal = 400, (StatusCode.INVALID_ARGUMENT, f"the body is no {name}Request")
             except HomeostatError as error:
@@ -127,6 +131,15 @@ class Service:
             return answer
 
         return handle
+
+    async def _answered(self, method: Any, parse: Any, context: Any, body: bytes) -> bytes:
+        """Return the bytes of the answer; long requests have their turn one by one."""
+        is_long = len(body) > MOST_BYTES
+        async with self._desk.long_turn if is_long else nullcontext():
+            asked = await beside(partial(parse, body), is_long=is_long)
+            found = await method(asked, context, body)
+            answer: bytes = await beside(found.SerializeToString, is_long=is_long)
+            return answer
 
     async def server_live(self, asked: Any, context: Any, body: bytes) -> Any:
         del asked, context, body
@@ -171,7 +184,7 @@ class Service:
         served = self._served(asked.model_name, asked.model_version)
         wanted = [output.name for output in asked.outputs]
         refuse_outputs(wanted, served.signature)
-        rows = rows_of(served.decoder, tensors_of(asked))
+        rows = await beside(partial(_rows, served, asked), is_long=len(body) > MOST_BYTES)
         answer = await answered(
             self._desk,
             Request(method="POST", path=f"/{SERVICE}/ModelInfer", headers=_headers(context), body=body),
@@ -181,12 +194,15 @@ class Service:
             request_id=said_id(asked.id),
             wants_scores="probabilities" in wanted,
         )
+        return await beside(partial(self._told, asked, answer, served), is_long=rows.table.height > MOST_ROWS)
+
+    def _told(self, asked: Any, answer: Answer, served: Served) -> Any:
         outputs = outputs_of(answer.predictions, served.signature)
         response = self._types["ModelInferResponse"](
             model_name=answer.model, model_version=str(answer.version), id=answer.request_id
         )
         is_raw = bool(asked.raw_input_contents)
-        for name in wanted or list(outputs):
+        for name in [output.name for output in asked.outputs] or list(outputs):
             datatype, shape, values = outputs[name]
             told = response.outputs.add(name=name, datatype=datatype, shape=shape)
             if is_raw:
@@ -206,6 +222,10 @@ class Service:
 
     def _served(self, model: str, version: str) -> Served:
         return self._desk.plane.served(model, version_of(version) if version else None)
+
+
+def _rows(served: Served, asked: Any) -> Rows:
+    return rows_of(served.decoder, tensors_of(asked))
 
 
 def tensors_of(asked: Any) -> list[Tensor]:
