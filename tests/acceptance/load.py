@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Self
 
 ROOT = Path(__file__).parents[2]
-MOST_CONNECTIONS = 256
+MOST_CONNECTIONS = 2000
+MOST_ON_ONE = 100  # requests of a connection: then another is opened, perhaps to another worker
 
 
 @dataclass(frozen=True, slots=True)
 class Met:
-    """What a request met. `status` 0: its connection was cut. `at`: when it was meant to leave (time.monotonic)."""
+    """What a request met. `status` 0: its connection was cut, -1: none was to be had. `at`: when it was meant to leave (time.monotonic)."""
 
     at: float
     latency_s: float
@@ -39,6 +40,7 @@ class _Connection(asyncio.Protocol):
     def __init__(self, free: deque) -> None:
         self.free = free
         self.is_open = True
+        self.answered = 0
         self.waiting: asyncio.Future | None = None
         self.buffer = bytearray()
 
@@ -57,13 +59,14 @@ class _Connection(asyncio.Protocol):
             return
         body = bytes(rest[:length])
         self.buffer.clear()
-        if headers.get("connection") == "close":
-            self.is_open = False
-            self.transport.close()
+        self.is_open = headers.get("connection") != "close"
         waiting, self.waiting = self.waiting, None
         waiting.set_result((int(lines[0].split()[1]), headers, body))
-        if self.is_open:
+        self.answered += 1
+        if self.is_open and self.answered < MOST_ON_ONE:
             self.free.append(self)
+        else:
+            self.transport.close()
 
     def connection_lost(self, error) -> None:
         self.is_open = False
@@ -89,12 +92,13 @@ async def ask_on(port: int, path: str, body: bytes, out, *, rate: float, connect
 
     async def one(at: float) -> None:
         nonlocal opened
-        status, headers, told = 0, {}, {}
+        status, headers, told = -1, {}, {}
         opened += 1
         try:
             while free and not free[0].is_open:
                 free.popleft()
             connection = free.popleft() if free else await connected()
+            status = 0
             status, headers, answer = await connection.ask(request)
             took = time.monotonic() - at
             told = json.loads(answer)

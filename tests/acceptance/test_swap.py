@@ -8,8 +8,9 @@ import pytest
 from tests.acceptance.load import Load, Met, quantile
 from tests.acceptance.site import MODEL, Site, copy_of, wait_until
 
-from homeostat.app.making import make
 from homeostat.app.promoting import promote, roll_back
+from homeostat.registry.routing import send_traffic, take_back
+from homeostat.registry.workers import await_workers
 
 ALLOWANCE_S = 0.010  # beside twice the steady p99: a millisecond or two on an idle machine
 DRAIN_S = 1.0  # after an acknowledgement, in which the version before ends
@@ -38,26 +39,15 @@ class Swapping:
         self.asked.append((what, version, began, time.monotonic()))
 
 
-@pytest.fixture(scope="session", params=["process", pytest.param("compiled", marks=pytest.mark.long)])
-def two_versions(request, tmp_path_factory):
-    """A project with two versions that passed the gate, the first one champion; no server was started yet."""
-    site = Site(tmp_path_factory.mktemp(request.param) / "project", workers=2)
-    if request.param == "compiled":
-        project = site.root / "homeostat.yaml"
-        project.write_text(
-            project.read_text().replace('function: "model:train", ', "").replace("seconds: 0.3", "max_iter: 20")
-        )
-    for _ in range(2):
-        made = make(site.house, use_cache=False)
-        assert made.version is not None, made.report
-    promote(site.house, "1", force=None)
-    site.close()
-    return site
+@pytest.fixture(params=["process", pytest.param("compiled", marks=pytest.mark.long)])
+def kind(request):
+    return request.param
 
 
 @pytest.fixture
-def site(two_versions, tmp_path):
-    copied = copy_of(two_versions, tmp_path / "project")
+def site(kind, request, tmp_path):
+    made = request.getfixturevalue("two_versions" if kind == "process" else "two_compiled_versions")
+    copied = copy_of(made, tmp_path / "project")
     yield copied
     copied.close()
 
@@ -89,6 +79,44 @@ def test_swaps_under_load_fail_no_request(site, tmp_path):
     acknowledged_means_switched(swapping, met)
 
 
+def test_a_roll_back_is_in_effect_within_seconds_of_its_decision(site, tmp_path):
+    site.up()
+    decided: list[tuple[str, float, float]] = []
+    store, clock = site.house.store, site.house.clock
+    who = {"store": store, "model": MODEL, "actor": "ann"}
+
+    def followed(route) -> None:
+        found = await_workers(store, clock=clock, model=MODEL, generation=route.generation, pause=time.sleep)
+        assert len(found) == site.workers
+
+    with Load(site.port, f"/models/{MODEL}/predict", {"rows": [ROW]}, tmp_path / "met.jsonl", rate=100.0) as load:
+        wait_until(lambda: len(load.met()) > 50, "answers")
+        swapping = Swapping(site, load)
+        for turn in range(3):
+            swapping.promote(2)
+            began = time.monotonic()
+            swapping.roll_back(1)
+            decided.append(("champion", began, time.monotonic()))
+            followed(send_traffic(**who, now=clock.now(), canary=2, canary_percent=50.0, force="a test"))
+            begun = time.monotonic()
+            wait_until(
+                lambda since=begun: any(each.version == 2 and each.at > since for each in load.met()),
+                "the canary's answers",
+            )
+            began = time.monotonic()
+            followed(take_back(**who, version=2, now=clock.now(), reason="a test", key=f"test:{turn}"))
+            decided.append(("canary", began, time.monotonic()))
+        met = load.stop()
+    nothing_failed(met)
+    for what, began, done in decided:
+        last = max(
+            (each.answered_at for each in met if each.version == 2 and began < each.answered_at < done + 0.2),
+            default=began,
+        )
+        print(f"{what}: last answer {last - began:.3f} s after the decision, acknowledged after {done - began:.3f} s")
+        assert last - began < 5.0
+
+
 def latencies(swapping: Swapping, met: list[Met], quiet: list[tuple[float, float]]) -> tuple[list[float], list[float]]:
     """Return those of requests that left while nothing changed, and of those that left while something did or had just done."""
     changes = [(began, done + DRAIN_S) for _, _, began, done in swapping.asked]
@@ -115,8 +143,8 @@ def settled_memory(site: Site, children: int) -> list[int]:
 
 @pytest.mark.long
 @pytest.mark.timeout(1200)
-def test_a_hundred_swaps_cost_no_request_hardly_any_latency_and_no_memory(site, two_versions, tmp_path):
-    children = 0 if two_versions.root.parent.name.startswith("compiled") else 1
+def test_a_hundred_swaps_cost_no_request_hardly_any_latency_and_no_memory(site, kind, tmp_path):
+    children = 1 if kind == "process" else 0
     site.up()
     quiet = []
     with Load(site.port, f"/models/{MODEL}/predict", {"rows": [ROW]}, tmp_path / "met.jsonl") as load:

@@ -2,7 +2,7 @@
 
 A compiled model takes what arrived in one turn of the event loop. Any other has one batch under way; what comes meanwhile is the next one. A
 lone request is evaluated at once in both. Where a batch fails, its requests are asked one by one: a row that breaks the model breaks
-its own request only.
+its own request only. Where a model's process is away, patient requests wait until it is back.
 """
 
 import asyncio
@@ -32,11 +32,15 @@ class Evaluated(msgspec.Struct, eq=False):
 
 
 _Waiting = tuple[Table, "asyncio.Future[Evaluated]"]
+_Queued = tuple[Table, "asyncio.Future[Evaluated]", bool]
 
 
 class Batcher(Protocol):
-    def ask(self, table: Table) -> "asyncio.Future[Evaluated]":
-        """Return the future answer: an Evaluated, or ModelError or VersionDown. Raises Overloaded where too many wait already."""
+    def ask(self, table: Table, *, patient: bool = True) -> "asyncio.Future[Evaluated]":
+        """Return the future answer: an Evaluated, or ModelError or VersionDown. Raises Overloaded where too many wait already.
+
+        `patient`: wait for a process that is being started again, rather than be told so at once.
+        """
 
     @property
     def waiting(self) -> int: ...
@@ -58,7 +62,8 @@ class TickBatcher:
     def waiting(self) -> int:
         return len(self._waiting) + self._in_threads
 
-    def ask(self, table: Table) -> "asyncio.Future[Evaluated]":
+    def ask(self, table: Table, *, patient: bool = True) -> "asyncio.Future[Evaluated]":
+        del patient  # it has no process to wait for
         if len(self._waiting) + self._in_threads >= self._queue:
             raise _overloaded(self._queue)
         future: asyncio.Future[Evaluated] = self._loop.create_future()
@@ -122,33 +127,53 @@ class QueueBatcher:
         self._loop = asyncio.get_running_loop()
         self._queue = queue
         self._timeout_s = timeout_s
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[_Queued] = deque()
         self._pump: asyncio.Task[None] | None = None
 
     @property
     def waiting(self) -> int:
         return len(self._waiting)
 
-    def ask(self, table: Table) -> "asyncio.Future[Evaluated]":
+    def ask(self, table: Table, *, patient: bool = True) -> "asyncio.Future[Evaluated]":
         if len(self._waiting) >= self._queue:
             raise _overloaded(self._queue)
         future: asyncio.Future[Evaluated] = self._loop.create_future()
-        self._waiting.append((table, future))
+        if not patient and (down := self._evaluator.down()) is not None:
+            _refuse([(table, future)], down)
+            return future
+        self._waiting.append((table, future, patient))
         if self._pump is None:
             self._pump = self._loop.create_task(self._work())
         return future
 
     async def _work(self) -> None:
         while self._waiting:
-            batch = [self._waiting.popleft()]
-            rows = batch[0][0].height
-            while self._waiting and rows + self._waiting[0][0].height <= MOST_ROWS:
-                rows += self._waiting[0][0].height
-                batch.append(self._waiting.popleft())
+            if self._evaluator.down() is not None:
+                await self._outage()
+            batch: list[_Waiting] = []
+            rows = 0
+            while self._waiting and (not batch or rows + self._waiting[0][0].height <= MOST_ROWS):
+                table, future, _ = self._waiting.popleft()
+                rows += table.height
+                batch.append((table, future))
             wanted = [one for one in batch if not one[1].done()]  # who is gone is not asked for
             if wanted:
                 await self._evaluate(wanted)
         self._pump = None
+
+    async def _outage(self) -> None:
+        """Let who is patient wait until the evaluator is back, no longer than a batch may take; tell all others."""
+        self._refuse_waiting(only_impatient=True)
+        await self._evaluator.until_up(self._timeout_s)
+        self._refuse_waiting(only_impatient=False)
+
+    def _refuse_waiting(self, *, only_impatient: bool) -> None:
+        down = self._evaluator.down()
+        if down is None:
+            return
+        told = [one for one in self._waiting if not (only_impatient and one[2])]
+        _refuse([(table, future) for table, future, _ in told], down)
+        self._waiting = deque(one for one in self._waiting if not one[1].done())
 
     async def _evaluate(self, batch: list[_Waiting]) -> None:
         table = Table.join([table for table, _ in batch])

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from homeostat.core.columns import Signature
+from homeostat.serve.answer import VersionDown
 from homeostat.serve.table import Table
 from homeostat.track.predictions import Predictions
 from homeostat.train.answers import ask
@@ -43,6 +44,12 @@ class Evaluator(Protocol):
     def is_given_up(self) -> bool:
         """Whether it answers nothing any more."""
 
+    def down(self) -> VersionDown | None:
+        """Return why it cannot be asked now, None where it can."""
+
+    async def until_up(self, limit_s: float) -> None:
+        """Return when it can be asked, when it was given up, or after so many seconds."""
+
     def abort(self) -> None:
         """Give up the evaluation under way, which takes too long."""
 
@@ -66,6 +73,12 @@ class ThreadEvaluator:
 
     kind = "thread"
     is_given_up = False
+
+    def down(self) -> None:
+        """It is always there."""
+
+    async def until_up(self, limit_s: float) -> None:
+        """Return at once."""
 
     def __init__(self, package: Package) -> None:
         self.package = package

@@ -429,7 +429,8 @@ class Plane:
     async def _on_trial(self, loaded: Loaded, table: Table) -> Evaluated:
         try:
             async with asyncio.timeout(self._trial_timeout_s):
-                return await loaded.batcher.ask(table)
+                # nobody waits for its process: another version answers, or nobody asked
+                return await loaded.batcher.ask(table, patient=False)
         except TimeoutError:
             loaded.batcher.abort()
             raise TimeoutError(f"no answer after {self._trial_timeout_s:g} s") from None

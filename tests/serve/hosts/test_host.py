@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import os
+import signal
+import threading
 import time
 from datetime import UTC, datetime
 
@@ -144,10 +146,7 @@ def test_one_that_dies_again_and_again_is_given_up_and_told_once(tmp_path):
         for _ in range(FENCED_AFTER):
             with pytest.raises(VersionDown):
                 await host.evaluate(about("Die"))
-            for _ in range(200):
-                if host._writer is not None or host._fenced is not None:
-                    break
-                await asyncio.sleep(0.05)
+            await host.until_up(60.0)
         with pytest.raises(VersionDown, match="started no more"):
             await host.evaluate(TABLE)
 
@@ -167,6 +166,82 @@ def test_one_that_hangs_is_killed_and_what_waits_is_answered_by_the_next(tmp_pat
 
     found, _ = run(tmp_path, Hangs(), work)
     assert len(found.predictions) == 6
+
+
+def test_what_waits_while_a_process_dies_is_answered_by_the_next(tmp_path):
+    async def work(host):
+        batcher = QueueBatcher(host, queue=10, timeout_s=60.0)
+        died = batcher.ask(about("Die"))
+        await asyncio.sleep(0)  # it is asked alone
+        patient, hasty = batcher.ask(TABLE), batcher.ask(TABLE, patient=False)
+        with pytest.raises(VersionDown, match="exit code 9"):
+            await died
+        with pytest.raises(VersionDown, match="being started again"):
+            await hasty
+        with pytest.raises(VersionDown, match="being started again"):
+            await batcher.ask(TABLE, patient=False)
+        return await patient
+
+    found, told = run(tmp_path, Dies(), work)
+    assert len(found.predictions) == 6
+    assert not told
+
+
+def test_a_process_that_was_killed_while_nobody_asked_costs_no_request(tmp_path):
+    async def work(host):
+        batcher = QueueBatcher(host, queue=10, timeout_s=60.0)
+        killed = host._process
+        os.kill(host.pid, signal.SIGKILL)
+        await asyncio.to_thread(killed.wait)
+        return [await batcher.ask(TABLE) for _ in range(2)]
+
+    found, _ = run(tmp_path, Rule(), work)
+    assert [len(each.predictions) for each in found] == [6, 6]
+
+
+def test_who_asks_one_that_kills_its_process_is_told_until_it_is_given_up(tmp_path):
+    async def work(host):
+        batcher = QueueBatcher(host, queue=10, timeout_s=60.0)
+        for _ in range(FENCED_AFTER):
+            with pytest.raises(VersionDown, match="exit code 9"):
+                await batcher.ask(about("Die"))
+        with pytest.raises(VersionDown, match="started no more"):
+            await batcher.ask(TABLE)
+        assert host.is_given_up
+
+    _, told = run(tmp_path, Dies(), work)
+    assert len(told) == 1
+
+
+def test_the_loop_goes_on_while_a_process_with_much_memory_ends(tmp_path):
+    """What is killed for its memory is not waited for: others are answered on the same loop."""
+
+    async def work(host):
+        waited = []
+
+        class Slow:
+            """A process whose end takes long."""
+
+            pid = host.pid
+
+            def poll(self):
+                return None
+
+            def wait(self, timeout=None):
+                waited.append(threading.get_ident())
+                return -9
+
+        ended, host._process = host._process, Slow()
+        os.killpg(ended.pid, signal.SIGKILL)
+        host._died("a test")
+        await asyncio.to_thread(ended.wait)
+        found = await until_up(host)
+        assert waited
+        assert threading.get_ident() not in waited
+        return found
+
+    found, _ = run(tmp_path, Rule(), work)
+    assert len(found) == 6
 
 
 def test_one_that_takes_too_much_memory_is_started_anew(tmp_path):

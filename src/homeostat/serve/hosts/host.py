@@ -85,6 +85,8 @@ class Host:
         self._starting: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._is_closed = False
+        self._burials: set[asyncio.Task[int]] = set()
+        self._settled = asyncio.Event()  # up, given up or closed: there is nothing to wait for
 
     @property
     def signature(self) -> Signature:
@@ -98,6 +100,23 @@ class Host:
     @property
     def is_given_up(self) -> bool:
         return self._fenced is not None
+
+    def down(self) -> VersionDown | None:
+        """Return why it cannot be asked now, None where it can. A death that nobody has noticed is noticed here."""
+        process, reader = self._process, self._reader
+        if process is not None and reader is not None and (reader.at_eof() or process.poll() is not None):
+            self._died()
+        if self._fenced is not None:
+            return VersionDown(self._fenced, hint="roll it back: `homeostat models rollback`")
+        if self._writer is None:
+            return VersionDown(f"{self._reason}; it is being started again", hint="ask again in a second")
+        return None
+
+    async def until_up(self, limit_s: float) -> None:
+        """Return when it can be asked, when it was given up, or after so many seconds."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                await self._settled.wait()
 
     async def start(self) -> None:
         """Start the process and wait until it has loaded the package; raise InvalidInput where it cannot."""
@@ -113,16 +132,17 @@ class Host:
 
     async def ask(self, question: Ask) -> Said:
         """Return what the process says. Not to be called twice at once."""
-        if self._fenced is not None:
-            raise VersionDown(self._fenced, hint="roll it back: `homeostat models rollback`")
-        if self._writer is None or self._reader is None:
-            raise VersionDown(f"{self._reason}; it is being started again", hint="ask again in a second")
+        if (down := self.down()) is not None:
+            raise down
         reader, writer = self._reader, self._writer
+        assert reader is not None
+        assert writer is not None
         try:
             writer.write(framed(question))
             await writer.drain()
             frame = await _read(reader)
         except (OSError, asyncio.IncompleteReadError) as error:
+            await _ended(self._process)
             if self._writer is writer:  # else its death is known, and another process may be there by now
                 self._died()
             raise VersionDown(f"{self._reason}; it is being started again", hint="ask again in a second") from error
@@ -145,6 +165,7 @@ class Host:
     async def close(self) -> None:
         """End the process."""
         self._is_closed = True
+        self._settled.set()
         for task in (self._watching, self._starting):
             if task is not None:
                 task.cancel()
@@ -152,14 +173,14 @@ class Host:
                     await task
         process = self._process
         self._hang_up()
+        if self._burials:
+            await asyncio.wait(set(self._burials))
         if process is None:
             return
-        until = time.monotonic() + _GRACE_S
-        while process.poll() is None and time.monotonic() < until:  # noqa: ASYNC110 - nothing tells of the end of a process
-            await asyncio.sleep(0.01)
+        await _ended(process, within_s=_GRACE_S)
         if process.poll() is None:
             self._kill()
-            process.wait()
+            await asyncio.to_thread(process.wait)
 
     # -- inside
 
@@ -191,7 +212,7 @@ class Host:
         except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
             writer.close()
             self._kill()
-            code = self._process.wait()
+            code = await asyncio.to_thread(self._process.wait)
             raise InvalidInput(
                 f"the process of the model in {self._package.name} ended while it loaded it ({_told(code)})",
                 hint="what it said last is above; try it with `homeostat check`",
@@ -202,11 +223,12 @@ class Host:
             raise
         if isinstance(frame, Failed):
             writer.close()
-            self._process.wait()
+            await asyncio.to_thread(self._process.wait)
             raise InvalidInput(frame.message, hint=frame.hint)
         assert isinstance(frame, Ready)
         self._reader, self._writer = reader, writer
         self._signature = from_json(frame.signature)
+        self._settled.set()
 
     def _died(self, reason: str | None = None) -> None:
         """Note a death, and start again or give up."""
@@ -214,10 +236,13 @@ class Host:
             return
         process = self._process
         self._hang_up()
-        code = None
-        if process is not None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                code = process.wait(0.5)
+        self._settled.clear()
+        code = None if process is None else process.poll()
+        if process is not None and code is None:
+            # what has much memory takes long to end, and other models share the loop
+            burial = asyncio.get_running_loop().create_task(asyncio.to_thread(process.wait))
+            self._burials.add(burial)
+            burial.add_done_callback(self._burials.discard)
         self._reason = reason or f"its process died ({_told(code)})"
         steady = time.monotonic() - self._started > STEADY_S
         self._deaths = 1 if steady else self._deaths + 1
@@ -234,11 +259,13 @@ class Host:
         await asyncio.sleep(after_s)
         try:
             await self._start()
-        except InvalidInput as error:
-            self._fence(f"{self._reason}, and does not start again: {error.message}")
+        except (InvalidInput, OSError) as error:
+            told = error.message if isinstance(error, InvalidInput) else str(error)
+            self._fence(f"{self._reason}, and does not start again: {told}")
 
     def _fence(self, reason: str) -> None:
         self._fenced = reason
+        self._settled.set()
         log.error("serve.version_fenced", extra={"package": self._package.name, "why": reason})
         self._on_unhealthy(reason)
 
@@ -264,6 +291,14 @@ class Host:
         if self._process is not None and self._process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
+
+
+async def _ended(process: "subprocess.Popen[bytes] | None", *, within_s: float = 0.5) -> None:
+    """Return when the process has ended, or after so many seconds."""
+    until = time.monotonic() + within_s
+    # nothing tells of the end of a process
+    while process is not None and process.poll() is None and time.monotonic() < until:  # noqa: ASYNC110
+        await asyncio.sleep(0.005)
 
 
 async def _read(reader: asyncio.StreamReader) -> Frame:
