@@ -1,11 +1,15 @@
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from homeostat.core.errors import Conflict, NotFound
 from homeostat.core.records import RunStatus
+from homeostat.core.traces import RUN_KEY, TraceState
 from homeostat.storage.sql.store import open_memory_store
+from homeostat.track.run_traces import ids_of
 from homeostat.track.runs import fail_run, finish_run, start_run
+from homeostat.track.traces import attributes_of, span_of
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=5)
@@ -93,3 +97,29 @@ def test_the_event_is_undone_with_the_change(store):
     assert _events(store) == []
     with pytest.raises(NotFound), store.read() as tx:
         tx.runs.get("c" * 32)
+
+
+def test_a_finished_run_is_a_trace_whose_ids_follow_from_its_own(store):
+    _start(store, facts={"dataset": "churn", "dataset_version": 3})
+    with store.write() as tx:
+        finish_run(tx, "a" * 32, now=LATER, metrics={})
+    trace_hex, span_hex = ids_of("a" * 32)
+    with store.read() as tx:
+        trace = tx.traces.get(f"tr-{trace_hex}")
+        (text,) = tx.traces.spans([trace.trace_id])[trace.trace_id]
+        run = tx.runs.get("a" * 32)
+    assert (trace.state, trace.started, trace.duration_ms) == (TraceState.OK, NOW, 300_000)
+    assert (trace.experiment_id, trace.metadata[RUN_KEY]) == (run.experiment_id, "a" * 32)
+    span = span_of(trace.trace_id, json.loads(text))
+    assert (span.span_id, span.parent_id, span.status) == (span_hex, None, "OK")
+    told = {key: json.loads(value) for key, value in attributes_of(span.content).items()}
+    assert told["homeostat.run_id"] == "a" * 32
+    assert told["homeostat.dataset_version"] == 3
+
+
+@pytest.mark.parametrize("run_id", ["0" * 32, "my run", ""])
+def test_a_run_whose_id_is_no_trace_id_has_one_that_follows_from_it(run_id):
+    trace_hex, span_hex = ids_of(run_id)
+    assert (len(bytes.fromhex(trace_hex)), len(bytes.fromhex(span_hex))) == (16, 8)
+    assert ids_of(run_id) == (trace_hex, span_hex)
+    assert int(trace_hex, 16)

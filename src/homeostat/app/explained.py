@@ -74,6 +74,7 @@ WHY: dict[str, str] = {
     "serve.trial_timeout": "the same for a canary; the champion answers then",
     "serve.memory": "above this the process of a model is started anew: 2GB; null: no limit",
     "serve.standby": "keep the version in memory that a roll-back would bring back, so that it answers at once",
+    "serve.traces": "the share of requests that are traced (extra otel, OTEL_EXPORTER_OTLP_ENDPOINT), beside those whose callers trace them",
     "serve.drain": "how long requests under way may take at a stop",
     "record": "what was answered and what turned out true",
     "record.keep": "rows received so long ago are removed for good, by whole days (UTC): 400d; null: never",

@@ -21,7 +21,7 @@ from homeostat.app.project import load
 from homeostat.app.supervisor import exit_when_orphaned, run_program
 from homeostat.app.wiring import House, open_house, recording_of
 from homeostat.core.errors import HomeostatError
-from homeostat.core.records import Route, Worker
+from homeostat.core.records import ModelVersion, Route, Worker
 from homeostat.registry.health import tell_unhealthy
 from homeostat.registry.routing import to_return_to
 from homeostat.registry.workers import tell_unable
@@ -213,6 +213,7 @@ def main() -> None:
     stop = threading.Event()
     threads: list[threading.Thread] = []
     followers: list[RouteFollower] = []
+    planes: list[Plane] = []
     board = Scoreboard(place.state / "metrics")
     metrics = ServeMetrics(board.counts)
     keeping: list[asyncio.Task[None]] = []
@@ -222,6 +223,7 @@ def main() -> None:
         from homeostat.serve.request_ids import fresh_ids
 
         plane = plane_of(house, metrics)
+        planes.append(plane)
         keeping.append(asyncio.get_running_loop().create_task(keep_counts(metrics, board)))
         on_loop = OnLoop(plane, asyncio.get_running_loop())
         follower = RouteFollower(house, on_loop, worker_id=worker_id, keeps_previous=settings.standby)
@@ -254,6 +256,9 @@ def main() -> None:
     for follower in followers:
         follower.leave()
     board.write(metrics.snapshot())
+    for plane in planes:
+        if plane.tracing is not None:
+            plane.tracing.close()
     house.records.close()
     os._exit(0)  # threads of a model's library may hang: no exit waits for them
 
@@ -278,7 +283,9 @@ async def speak_grpc(desk: "Desk") -> "Callable[[], Awaitable[None]]":
 
 def plane_of(house: House, metrics: "ServeMetrics | None" = None) -> "Plane":
     """Return the plane of a project, to be made on the event loop that it lives on."""
+    from homeostat.serve.otel import open_spans
     from homeostat.serve.plane import Plane
+    from homeostat.serve.tracing import Tracing
 
     settings, data = house.project.serve, house.project.data
 
@@ -295,8 +302,16 @@ def plane_of(house: House, metrics: "ServeMetrics | None" = None) -> "Plane":
         )
         asyncio.get_running_loop().run_in_executor(None, tell)
 
+    runs: dict[tuple[str, int], str] = {}
+
+    def found(version: ModelVersion) -> None:
+        runs[version.model, version.version] = version.run_id
+
+    spans = open_spans(
+        ratio=settings.traces, run_of=lambda model, version: runs.get((model, version)), instance=house.actor
+    )
     return Plane(
-        loader(house, on_unhealthy=given_up),
+        loader(house, on_unhealthy=given_up, on_found=found),
         house.records,
         house.clock,
         time_column=data.time,
@@ -308,6 +323,7 @@ def plane_of(house: House, metrics: "ServeMetrics | None" = None) -> "Plane":
         timeout_s=settings.timeout.total_seconds(),
         queue=settings.queue,
         metrics=metrics,
+        tracing=None if spans is None else Tracing(spans.tell, ratio=settings.traces, close=spans.close),
     )
 
 

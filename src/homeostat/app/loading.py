@@ -32,8 +32,15 @@ def package_loader(house: House) -> "Callable[[str, int], Package]":
     return load_version
 
 
-def loader(house: House, *, on_unhealthy: Callable[[str, int, str], None] = lambda *_: None) -> "Load":
+def loader(
+    house: House,
+    *,
+    on_unhealthy: Callable[[str, int, str], None] = lambda *_: None,
+    on_found: Callable[[ModelVersion], None] = lambda _: None,
+) -> "Load":
     """Return what loads a version, its files checked first: its compiled form where it has one that agrees, else a process of its own.
+
+    `on_found` is told of each version that is to be loaded, in a thread.
 
     That process runs in an environment of the version's own where the settings allow it and the server's does not have what it was made with.
     """
@@ -46,6 +53,7 @@ def loader(house: House, *, on_unhealthy: Callable[[str, int, str], None] = lamb
 
         with house.store.read() as tx:
             found = tx.models.get(model, version)
+        on_found(found)
         folder = package_of(found, blobs=house.blobs)
         return folder, found, load_compiled(folder, from_json(found.signature)) if settings.may_be_compiled else None
 

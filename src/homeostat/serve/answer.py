@@ -6,7 +6,9 @@ from datetime import datetime
 import msgspec
 
 from homeostat.core.errors import HomeostatError, Unreachable
+from homeostat.serve.headers import Parent
 from homeostat.serve.table import Table
+from homeostat.serve.tracing import Trail
 from homeostat.track.predictions import Predictions
 
 
@@ -14,7 +16,7 @@ class Question(msgspec.Struct, kw_only=True, eq=False):
     """Rows for a model. `keys`, `times`: of each row, None where not given; `key`: for rows without one of their own.
 
     `version`: ask that version, which must be routed; None: whom the route says. `timeout_s`: after that the client no longer wants it.
-    `caller` and `trace` (a W3C trace id) go into the record. `wants_scores`: an answer without probabilities is none.
+    `caller` and `trace` (a W3C trace id) go into the record. `parent`: what the request is part of; `trail`: where its steps are noted, if they are. `wants_scores`: an answer without probabilities is none.
     """
 
     model: str
@@ -27,6 +29,8 @@ class Question(msgspec.Struct, kw_only=True, eq=False):
     timeout_s: float | None = None
     caller: str | None = None
     trace: str | None = None
+    parent: Parent | None = None
+    trail: Trail | None = None
     wants_scores: bool = False
 
 

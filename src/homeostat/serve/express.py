@@ -28,6 +28,7 @@ from homeostat.serve.lane import Lane
 from homeostat.serve.record import PredictionRow, lines, microseconds
 from homeostat.serve.recording import Recording
 from homeostat.serve.table import Table
+from homeostat.serve.tracing import Tracing, Trail
 
 MOST_ROWS = 256  # of one request
 Ordinary = Callable[[Request, Reply], None]
@@ -49,6 +50,7 @@ class _Taken(msgspec.Struct, eq=False):
     request_id: str
     reply: Reply
     start: float
+    trail: Trail | None = None
 
 
 class Express:
@@ -62,6 +64,7 @@ class Express:
         self._thread = threading.get_ident()
         self._waiting: dict[str, tuple[Lane, list[_Taken]]] = {}
         self._metrics = desk.plane.metrics
+        self._tracing = desk.plane.tracing
 
     def way(self, model: str, head: Request) -> Take | None:
         """Return what takes requests for the model with this head, None where the head asks for more than this way has."""
@@ -87,7 +90,12 @@ class Express:
             if found is not None:
                 self._flush_one(*found)
             found = self._waiting[model] = (lane, [])
-        found[1].append(_Taken(request, asked, self._desk.new_id(), reply, start))
+        taken = _Taken(request, asked, self._desk.new_id(), reply, start)
+        if self._tracing is not None:
+            taken.trail = self._tracing.begin(
+                None, model=model, request_id=taken.request_id, rows=asked.rows.table.height, start=start
+            )
+        found[1].append(taken)
         return True
 
     def _flush(self) -> None:
@@ -149,8 +157,23 @@ class Express:
             body = _encode({"request_id": one.request_id, "model": model, "version": version, "predictions": told})
             one.reply(Response(body=body))
             at = end
+        if self._tracing is not None:
+            _tell(self._tracing, lane, batch, said, now)
         series.answered_together(metrics.endpoint(self._pattern), [one.start for one in batch], said.start, now)
         series.evaluated("ok", len(batch), at, at, said.seconds)
+
+
+def _tell(tracing: Tracing, lane: Lane, batch: list[_Taken], said: _Said, now: float) -> None:
+    """Tell of the requests of a batch that are traced."""
+    evaluated = said.start + said.seconds
+    for one in batch:
+        if one.trail is not None:
+            trail = one.trail
+            trail.version, trail.route = lane.version, "champion"
+            trail.evaluated(one.start, said.start - one.start, evaluated, lane.version)
+            trail.recorded(evaluated, now)
+            trail.end = time.perf_counter()
+            tracing.tell(trail)
 
 
 def _rows(
@@ -183,6 +206,7 @@ def _rows(
                     features=text,
                     prediction=_encode(label).decode() if told is None else told,
                     scores=None if scores is None else scores[number],
+                    trace=None if one.trail is None else one.trail.trace_id,
                     sample=sample,
                 )
             )

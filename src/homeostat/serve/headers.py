@@ -9,7 +9,9 @@ from homeostat.core.errors import InvalidInput
 from homeostat.core.records import Json
 from homeostat.serve.exchange import Response
 
-_TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+_PARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-[!-~]*)?", re.ASCII)
+_MOST_PARENT = 256
+_SAMPLED = 1
 _CALLER = re.compile(r"[ -~]{1,100}")
 
 
@@ -37,10 +39,27 @@ def caller_of(headers: Mapping[str, str]) -> str | None:
     return text if text is not None and _CALLER.fullmatch(text) else None
 
 
-def trace_of(headers: Mapping[str, str]) -> str | None:
-    """Return the trace id of a W3C `traceparent`, None where there is none."""
+class Parent(msgspec.Struct, frozen=True):
+    """Whose request this is part of: ids in hexadecimal digits, and whether the caller traces it."""
+
+    trace_id: str
+    span_id: str
+    is_sampled: bool
+
+
+def parent_of(headers: Mapping[str, str]) -> Parent | None:
+    """Return what a `traceparent` says (W3C Trace Context, section 3.2); None where there is none, or one that is none.
+
+    Versions after 00 may say more behind it; version ff and ids of zeros are no ids.
+    """
     text = headers.get("traceparent")
-    if text is None:
+    if text is None or len(text) > _MOST_PARENT:
         return None
-    found = _TRACE.fullmatch(text)
-    return found[1] if found is not None and set(found[1]) != {"0"} else None
+    found = _PARENT.fullmatch(text)
+    if found is None:
+        return None
+    version, trace_id, span_id, flags, more = found.groups()
+    is_odd = version == "ff" or (version == "00" and more is not None)
+    if is_odd or not trace_id.strip("0") or not span_id.strip("0"):
+        return None
+    return Parent(trace_id, span_id, bool(int(flags, 16) & _SAMPLED))

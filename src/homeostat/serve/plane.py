@@ -30,6 +30,7 @@ from homeostat.serve.recording import EVERYTHING, Recording
 from homeostat.serve.router import choose
 from homeostat.serve.standby import Standbys
 from homeostat.serve.table import Table
+from homeostat.serve.tracing import Tracing
 from homeostat.track.predictions import Predictions
 
 log = logging.getLogger(__name__)
@@ -86,7 +87,7 @@ class Plane:
     A switch of versions is one swap of a reference, so no request sees half of it. `load(model, version)` returns what evaluates it.
     `time_column`, `key_column` and `optional` are columns that rows may have beside the features; `key_column` makes a canary sticky. A
     canary or shadow has `trial_timeout_s` for a batch: after that a canary's request is answered by the champion. `timeout_s`: of any
-    batch. `queue`: requests that may wait for one version. `recording`: what of answers goes into the record.
+    batch. `queue`: requests that may wait for one version. `recording`: what of answers goes into the record. `tracing`: None: nothing is traced.
     """
 
     def __init__(
@@ -105,8 +106,10 @@ class Plane:
         queue: int = 1000,
         metrics: ServeMetrics | None = None,
         recording: Recording = EVERYTHING,
+        tracing: Tracing | None = None,
     ) -> None:
         self.recording = recording
+        self.tracing = tracing
         self.metrics = metrics or ServeMetrics()
         self.metrics.waiting = lambda: self.waiting
         self._load = load
@@ -230,10 +233,32 @@ class Plane:
         for each in held:
             each.asking += 1
         try:
-            return await self._answer(serving, asked)
+            return await (self._answer if self.tracing is None else self._traced)(serving, asked)
         finally:
             for each in held:
                 each.asking -= 1
+
+    async def _traced(self, serving: _Serving, asked: Question) -> Answer:
+        """Answer, and tell of it where the request is traced."""
+        assert self.tracing is not None
+        trail = self.tracing.begin(
+            asked.parent,
+            model=asked.model,
+            request_id=asked.request_id,
+            rows=asked.table.height,
+            start=time.perf_counter(),
+        )
+        if trail is None:
+            return await self._answer(serving, asked)
+        asked.trail, asked.trace = trail, trail.trace_id
+        try:
+            return await self._answer(serving, asked)
+        except HomeostatError as error:
+            trail.error = error.code
+            raise
+        finally:
+            trail.end = time.perf_counter()
+            self.tracing.tell(trail)
 
     async def _answer(self, serving: _Serving, asked: Question) -> Answer:
         received = self._clock.now()
@@ -262,8 +287,14 @@ class Plane:
             raise NotFound(
                 f"version {answering.version} of model '{asked.model}' gives no probabilities", hint="ask for predict"
             )
+        trail = asked.trail
+        if trail is not None:
+            trail.version, trail.route = answering.version, role
         if written:
+            before = time.perf_counter()
             await self._recorder.write(asked.model, written)
+            if trail is not None:
+                trail.recorded(before, time.perf_counter())
         if shadows and written:  # what is not recorded is compared with nothing
             self._evaluate_beside(serving, asked, shadows, received)
         if outcome.predictions is None:
@@ -415,6 +446,11 @@ class Plane:
         except (Overloaded, TooLate) as error:
             series.refused(error.code)
             raise
+        if asked.trail is not None and route != "shadow":  # shadows are evaluated when the request is over
+            error_kind = None if outcome.error is None else type(outcome.error).__name__
+            asked.trail.evaluated(
+                start, outcome.waited_s, start + outcome.waited_s + seconds, loaded.version, error_kind
+            )
         status = "ok" if outcome.predictions is not None else "error"
         series.evaluated(status, 1, asked.table.height, batch_rows, seconds)
         return outcome

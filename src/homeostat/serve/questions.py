@@ -4,7 +4,7 @@ from homeostat.core.errors import InvalidInput, NotFound
 from homeostat.serve.answer import Answer, Question
 from homeostat.serve.door import Desk
 from homeostat.serve.exchange import Request
-from homeostat.serve.headers import caller_of, timeout_of, trace_of
+from homeostat.serve.headers import caller_of, parent_of, timeout_of
 from homeostat.serve.plane import Served
 from homeostat.serve.request_ids import checked_id
 from homeostat.serve.validate import Rows
@@ -33,7 +33,7 @@ async def answered(
     wants_scores: bool = False,
 ) -> Answer:
     """Return the answer to rows. An id that the client chose is used once, or again for the same body."""
-    headers = request.headers
+    headers, parent = request.headers, parent_of(request.headers)
     question = Question(
         model=served.model,
         request_id=request_id or desk.new_id(),
@@ -43,7 +43,8 @@ async def answered(
         version=version,
         timeout_s=timeout_of(headers),
         caller=caller_of(headers),
-        trace=trace_of(headers),
+        trace=None if parent is None else parent.trace_id,
+        parent=parent,
         wants_scores=wants_scores,
     )
     if request_id is None:

@@ -20,6 +20,7 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     `standby`: keep the version in memory that a roll-back would bring back, so that it answers at once.
     `environments`: where a version runs that was made with other packages than are installed. `server`: by those all the same; `own`: in an
     environment made for it, for which packages are downloaded and installed.
+    `traces`: the share of requests of which spans are sent where OTEL_EXPORTER_OTLP_ENDPOINT says (extra `otel`), beside those that their callers trace.
     `grpc_port`: where the Open Inference Protocol is spoken over gRPC too (extra `grpc`; None: nowhere).
     """
 
@@ -38,6 +39,7 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     timeout: Duration = msgspec.field(default_factory=lambda: Duration(seconds=30))
     trial_timeout: Duration = msgspec.field(default_factory=lambda: Duration(seconds=5))
     memory: str | None = None
+    traces: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.0
     standby: bool = True
     drain: Duration = msgspec.field(default_factory=lambda: Duration(seconds=5))
 

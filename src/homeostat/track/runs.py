@@ -8,6 +8,7 @@ from homeostat.audit.log import record
 from homeostat.core.errors import Conflict
 from homeostat.core.ports import Json, Transaction
 from homeostat.core.records import Metric, Run, RunStatus
+from homeostat.track.run_traces import trace_run
 
 
 def artifacts_of(run_id: str) -> str:
@@ -84,6 +85,7 @@ def finish_run(
     tx.runs.log_params(run_id, params or {})
     tx.runs.log_metrics(run_id, [Metric(key=key, value=value, time=now) for key, value in metrics.items()])
     record(tx, "run.finished", subject=f"run:{run_id}", actor=known.user, time=now, payload={"metrics": dict(metrics)})
+    trace_run(tx, ended)
     return tx.runs.get(run_id)
 
 

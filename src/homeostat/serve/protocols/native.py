@@ -23,7 +23,7 @@ from homeostat.serve.decoder import Asked
 from homeostat.serve.door import Desk, Door, Endpoint
 from homeostat.serve.exchange import Request, Response
 from homeostat.serve.exposition import exposition
-from homeostat.serve.headers import as_json, caller_of, timeout_of, trace_of
+from homeostat.serve.headers import as_json, caller_of, parent_of, timeout_of
 from homeostat.serve.labels import label_rows
 from homeostat.serve.plane import Served
 from homeostat.serve.questions import version_of
@@ -58,7 +58,7 @@ async def _asked(
     desk: Desk, request: Request, served: Served, asked: Asked, *, version: int | None, request_id: str
 ) -> Answer:
     rows = asked.rows
-    headers = request.headers
+    headers, parent = request.headers, parent_of(request.headers)
     return await desk.plane.answer(
         Question(
             model=served.model,
@@ -70,7 +70,8 @@ async def _asked(
             version=version,
             timeout_s=timeout_of(headers),
             caller=caller_of(headers),
-            trace=trace_of(headers),
+            trace=None if parent is None else parent.trace_id,
+            parent=parent,
         )
     )
 
