@@ -9,6 +9,7 @@ from tests.compat.door import open_door
 from homeostat.app.clock import SystemClock
 from homeostat.storage.blobs import LocalBlobs
 from homeostat.storage.sql.store import open_store
+from homeostat.track.runs import finish_run, start_run
 
 mlflow = pytest.importorskip("mlflow", reason="no mlflow here")
 from mlflow.entities import AssessmentSource, Expectation, Feedback, SpanType  # noqa: E402
@@ -261,3 +262,27 @@ def test_any_exporter_of_opentelemetry_may_send_spans(experiment, address):
     assert trace.info.tags["service.name"] == "shop"
     assert trace.info.token_usage == {"input_tokens": 3, "total_tokens": 5}
     assert [span.name for span in trace.data.spans] == ["root", "child"]
+
+
+def test_a_training_run_of_ours_is_a_trace_that_the_client_reads(tmp_path):
+    store, clock, run_id = open_store(f"sqlite:///{tmp_path}/a.db"), SystemClock(), "3f" * 16
+    with store.write() as tx:
+        facts = {"dataset": "churn", "dataset_version": 3}
+        start_run(
+            tx, run_id=run_id, experiment="churn", name="churn-1", user="ada", now=clock.now(), facts=facts, params={}
+        )
+        finish_run(tx, run_id, now=clock.now(), metrics={})
+    before = mlflow.get_tracking_uri()
+    with open_door(store=store, blobs=LocalBlobs(tmp_path / "blobs"), clock=clock) as where:
+        mlflow.set_tracking_uri(where)
+        trace = mlflow.get_trace(f"tr-{run_id}")
+        of_run = mlflow.search_traces(
+            locations=[trace.info.experiment_id], filter_string=f"run_id = '{run_id}'", return_type="list"
+        )
+        mlflow.set_tracking_uri(before)
+    store.close()
+    (span,) = trace.data.spans
+    assert (trace.info.state, span.name) == ("OK", "train churn-1")
+    told = {name: span.attributes[f"homeostat.{name}"] for name in ("run_id", "dataset", "dataset_version")}
+    assert told == {"run_id": run_id, **facts}
+    assert [each.info.trace_id for each in of_run] == [trace.info.trace_id]

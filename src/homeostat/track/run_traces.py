@@ -65,8 +65,10 @@ def trace_run(tx: Transaction, run: Run) -> None:
 
 
 def _value(value: Any) -> Json:
-    """Return an attribute as the tracking API's clients read it: a JSON text."""
-    return {"string_value": json.dumps(value)}
+    """Return an attribute in OpenTelemetry's JSON form."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return {"int_value": value}
+    return {"string_value": value if isinstance(value, str) else json.dumps(value)}
 
 
 def _nanoseconds(moment: datetime) -> int:
