@@ -142,6 +142,15 @@ class Table:
             return np.empty((self.height, 0))
         return np.column_stack([values.astype(np.float64, copy=False) for values in self.arrays()])
 
+    @property
+    def has_objects(self) -> bool:
+        """Whether what encodes to the JSON object of each row is at hand."""
+        return self._objects is not None
+
+    def tell(self, objects: Sequence[Any]) -> None:
+        """Keep what encodes to the JSON object of each row."""
+        self._objects = objects
+
     def texts(self) -> list[str]:
         """Return each row as a JSON object, as the record keeps it."""
         if self._objects is not None:
