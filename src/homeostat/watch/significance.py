@@ -9,7 +9,7 @@ import numpy as np
 
 from homeostat.watch.sample import Floats
 
-_PLACES = 16_384
+_PLACES = 8_192
 
 
 def ks_distance(reference: Floats, current: Floats) -> float:
@@ -25,13 +25,13 @@ def ks_distance(reference: Floats, current: Floats) -> float:
     n, m = len(reference), len(current)
     if not n or not m:
         return 0.0
-    if n + m < _PLACES:
+    if n + m < 2 * _PLACES:
         return _merged_distance(reference, current)
-    step = (n + m) // _PLACES
-    grid = np.unique(np.concatenate([reference[::step], current[::step]]))
+    grid = np.unique(reference[:: 1 + n // _PLACES])
     ours, theirs = np.searchsorted(reference, grid, side="right"), np.searchsorted(current, grid, side="right")
-    largest = float(np.max(np.abs(ours / n - theirs / m)))
-    # the places of values inside a cell: above one place of the grid and below the next; those below the first are none
+    before = np.searchsorted(current, grid[0], side="left") / m  # there the reference's function is still 0
+    largest = max(float(before), float(np.max(np.abs(ours / n - theirs / m))))
+    # the places of values inside a cell: above one place of the grid and below the next
     ours_end = np.append(np.searchsorted(reference, grid[1:], side="left"), n)
     theirs_end = np.append(np.searchsorted(current, grid[1:], side="left"), m)
     bound = np.maximum(ours_end / n - theirs / m, theirs_end / m - ours / n)

@@ -7,9 +7,9 @@ import polars as pl
 from homeostat.core.columns import Kind
 from homeostat.watch.comparison.compare import SHARES, alone, compare_column, judged, unread
 from homeostat.watch.comparison.result import ColumnVerdict, Comparison
-from homeostat.watch.comparison.side import Side, side_of_rows, side_of_sketch
-from homeostat.watch.comparison.tables import Table, kind_of
-from homeostat.watch.methods import method
+from homeostat.watch.comparison.side import Side, side_of_counts, side_of_rows, side_of_sketch
+from homeostat.watch.comparison.tables import Counted, Table, kind_of
+from homeostat.watch.methods import method, sample_kind
 from homeostat.watch.profile import WindowProfile
 from homeostat.watch.settings import DriftSettings
 
@@ -30,7 +30,7 @@ def compare_tables(
 ) -> Comparison:
     """Return the comparison from all rows, exact. `tell` gets how many columns are done, and all."""
     _refuse_unknown(settings)
-    names = [*reference.schema, *(name for name in current.schema if name not in reference.schema)]
+    names = [*reference.columns, *(name for name in current.columns if name not in reference.columns)]
     found = []
     for at, name in enumerate(names, 1):
         found.append(_column(name, reference, current, settings))
@@ -77,24 +77,43 @@ def compare_profiles(
 
 
 def _column(name: str, reference: Table, current: Table, settings: DriftSettings) -> ColumnVerdict:
-    if name not in current.schema:
-        return alone(name, _side(reference.column(name)), is_gone=True)
-    if name not in reference.schema:
-        return alone(name, _side(current.column(name)), is_gone=False)
-    before, after = reference.column(name), current.column(name)
+    if name not in current.columns:
+        return alone(name, _only(reference, name), is_gone=True)
+    if name not in reference.columns:
+        return alone(name, _only(current, name), is_gone=False)
+    before, after = _read(reference, name), _read(current, name)
     was, now = kind_of(before), kind_of(after)
     if was is None or now is None:
         return unread(name, _NESTED)
-    has_before, has_after = before.null_count() < len(before), after.null_count() < len(after)
-    kind = was if has_before else now
-    ours = side_of_rows(before, kind)
-    one = compare_column(name, ours, side_of_rows(after, kind, like=ours), settings=settings)
-    return one.with_change(_change(was, now)) if has_before and has_after else one
+    kind = was if _has_values(before) else now
+    ours = _side(reference, before, kind)
+    one = compare_column(name, ours, _side(current, after, kind, like=ours), settings=settings)
+    return one.with_change(_change(was, now)) if _has_values(before) and _has_values(after) else one
 
 
-def _side(column: pl.Series) -> Side | None:
+def _read(table: Table, name: str) -> pl.Series | Counted:
+    counted = table.counted(name)
+    return table.column(name) if counted is None else counted
+
+
+def _has_values(column: pl.Series | Counted) -> bool:
+    if isinstance(column, Counted):
+        return column.nulls < column.rows
+    return column.null_count() < len(column)
+
+
+def _side(table: Table, column: pl.Series | Counted, kind: Kind, *, like: Side | None = None) -> Side:
+    if not isinstance(column, Counted):
+        return side_of_rows(column, kind, like=like)
+    if sample_kind(kind) == "category":
+        return side_of_counts(column.counts, kind, rows=column.rows, nulls=column.nulls)
+    return side_of_rows(table.column(column.name), kind, like=like)
+
+
+def _only(table: Table, name: str) -> Side | None:
+    column = _read(table, name)
     kind = kind_of(column)
-    return None if kind is None else side_of_rows(column, kind)
+    return None if kind is None else _side(table, column, kind)
 
 
 def _change(was: Kind, now: Kind) -> str:

@@ -1,5 +1,6 @@
 """One column of one of two tables, reduced to what is compared and shown."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -12,7 +13,7 @@ from homeostat.watch.methods import sample_kind
 from homeostat.watch.profile import ColumnSketch
 from homeostat.watch.profile.category import CategorySketch, as_words
 from homeostat.watch.profile.instant import TimeSketch
-from homeostat.watch.profile.numeric import NumberSketch, read_floats
+from homeostat.watch.profile.numeric import NumberSketch, in_order, read_floats
 from homeostat.watch.profile.text import TextSketch
 from homeostat.watch.sample import Categories, ColumnSample, Floats, Numbers, sorted_numbers
 
@@ -38,7 +39,7 @@ def side_of_rows(column: pl.Series, kind: Kind, *, like: Side | None = None) -> 
     bins = like.sample if like is not None and isinstance(like.sample, Numbers) else None
     if sample_kind(kind) == "number":
         values, nulls, spoilt = read_floats(column)
-        ordered = np.sort(values)
+        ordered = in_order(values)
         present = int(np.searchsorted(ordered, np.nan))
         sample = sorted_numbers(ordered, like=bins)
         return Side(
@@ -51,14 +52,7 @@ def side_of_rows(column: pl.Series, kind: Kind, *, like: Side | None = None) -> 
             facts=_number_facts(sample),
         )
     if sample_kind(kind) == "category":
-        counts = _counted(column)
-        return Side(
-            kind=kind,
-            rows=len(column),
-            missing=column.null_count(),
-            sample=counts,
-            facts=_category_facts(counts, len(counts.counts)),
-        )
+        return side_of_counts(_counted(column), kind, rows=len(column), nulls=column.null_count())
     if kind is Kind.DATETIME:
         moments = cast(column, kind).values
         least, greatest = moments.min(), moments.max()
@@ -79,6 +73,12 @@ def side_of_rows(column: pl.Series, kind: Kind, *, like: Side | None = None) -> 
         sample=lengths,
         facts={f"length, {name}": value for name, value in _number_facts(lengths).items()},
     )
+
+
+def side_of_counts(counts: Mapping[str, int], kind: Kind, *, rows: int, nulls: int) -> Side:
+    """Return a column of categories of which the counts are known."""
+    sample = Categories(counts=counts)
+    return Side(kind=kind, rows=rows, missing=nulls, sample=sample, facts=_category_facts(sample, len(counts)))
 
 
 def side_of_sketch(sketch: ColumnSketch) -> Side:
@@ -110,11 +110,11 @@ def side_of_sketch(sketch: ColumnSketch) -> Side:
             assert_never(sketch)
 
 
-def _counted(column: pl.Series) -> Categories:
+def _counted(column: pl.Series) -> dict[str, int]:
     words = column if column.dtype in (pl.String, pl.Categorical, pl.Enum) else as_words(column)
     counted = words.drop_nulls().value_counts(name="rows")
     names = counted[words.name].cast(pl.String).to_list()
-    return Categories(counts=dict(zip(names, counted["rows"].to_list(), strict=True)))
+    return dict(zip(names, counted["rows"].to_list(), strict=True))
 
 
 def _number_facts(sample: Numbers) -> dict[str, float | str]:

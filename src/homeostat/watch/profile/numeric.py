@@ -86,7 +86,7 @@ def number_sketch(column: pl.Series, kind: Kind, *, like: NumberSketch | None = 
     in half the time. NaN counts as null.
     """
     values, nulls, spoilt = read_floats(column)
-    ordered = np.sort(values)
+    ordered = in_order(values)
     below = np.searchsorted(ordered, -math.inf, side="right")
     above, present = np.searchsorted(ordered, [math.inf, math.nan], side="left")
     finite = ordered[below:above]
@@ -139,6 +139,14 @@ def merged_numbers(a: NumberSketch, b: NumberSketch) -> NumberSketch:
         counts=[x + y for x, y in zip(a.counts or none, b.counts or none, strict=True)],
         kll=sketch.serialize(),
     )
+
+
+def in_order(values: Floats) -> Floats:
+    """Return the values sorted, NaN last: in their own memory where nobody else looks at it, as what was read from several pieces."""
+    if not values.flags.writeable:
+        return np.sort(values)
+    values.sort()
+    return values
 
 
 def read_floats(column: pl.Series) -> tuple[Floats, int, int]:
