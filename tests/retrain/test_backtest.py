@@ -233,3 +233,16 @@ def test_what_a_column_is_follows_from_the_history_alone():
     _, kinds = prepare(frame, project=project(), history=Duration(days=16))
     assert kinds["word"] is Kind.CATEGORY
     assert infer_kinds(frame)["word"] is Kind.TEXT
+
+
+def test_a_projects_stack_fits_less_than_a_model_for_every_batch_and_does_as_well(tmp_path):
+    """Through the gate, as production would: weights come of every batch, members of a change alone."""
+    every = RetrainSettings(triggers=Triggers(new_rows=100), cooldown=Duration(hours=1))
+    stack = RetrainSettings(policy="stack", triggers=Triggers(new_rows=100), cooldown=Duration(hours=1))
+    result = replayed(tmp_path, policies={"every": every, "stack": stack})
+    one, other = result.policies
+    assert other.fits < one.fits / 2
+    assert other.metrics["log_loss"] < one.metrics["log_loss"]
+    assert "a stack of past champions" in other.description
+    still = replayed(tmp_path, moving_world(change=99), policies={"stack": stack}).policies[0]
+    assert still.fits == 2  # the first model, tested and on all rows

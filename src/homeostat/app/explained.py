@@ -102,6 +102,7 @@ WHY: dict[str, str] = {
     "watch.drift.min_rows": "fewer rows say nothing",
     "alerts": "channels that hear of incidents: {ops: $OPS_ALERTS}, an address (https, mailtos, slack, workflows) or the variable that holds it",
     "retrain": "when and how a successor is made and put to work",
+    "retrain.policy": "a cycle makes a new model (triggers), or renews a stack of past champions (stack)",
     "retrain.triggers": "what may start a cycle",
     "retrain.triggers.performance": "labelled windows became worse",
     "retrain.triggers.quality": "incoming data are broken",

@@ -133,6 +133,7 @@ def _impossible(project: Project) -> Iterator[Problem]:
     yield from _impossible_columns(project)
     yield from _impossible_windows(project)
     yield from _impossible_recording(project)
+    yield from _impossible_stack(project)
     for metric, bound in project.gate.metrics.items():
         if bound.min is not None and bound.max is not None and bound.min > bound.max:
             told = f"min {bound.min:g} is above max {bound.max:g}"
@@ -178,6 +179,19 @@ def _impossible_windows(project: Project) -> Iterator[Problem]:
         yield ("watch", "window_rows"), "window and window_rows cannot both be set", "keep one of them"
     if watch.window is not None and not watch.window:
         yield ("watch", "window"), "a window of no length", "write how long it is: 1d, 7d"
+
+
+def _impossible_stack(project: Project) -> Iterator[Problem]:
+    if project.retrain.policy != "stack":
+        return
+    if project.data.time is None:
+        yield ("retrain", "policy"), "a stack needs a time column: it is taught by rows that are newer", "set data.time"
+    if project.retrain.triggers.new_rows is None:
+        yield (
+            ("retrain", "policy"),
+            "a stack is renewed every so many new rows with labels, and nothing says how many",
+            "set retrain.triggers.new_rows",
+        )
 
 
 def _impossible_recording(project: Project) -> Iterator[Problem]:

@@ -405,6 +405,8 @@ class _Replay:
 
     def _stages(self, firing: Firing, rows: int | None) -> SimulatedStages:
         options: Json = {} if rows is None else {"rows": rows}
+        if self.chosen.settings.policy == "stack":
+            options["stack"] = True
         if self.chosen.gate != "judges":
             options |= {"force": _FORCE, "blind": self.chosen.gate == "none"}
         request = CycleRequest(

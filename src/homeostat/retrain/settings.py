@@ -56,8 +56,13 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class RetrainSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`cooldown`: least time between the starts of two cycles. `approval`: a person must approve before a version meets traffic."""
+    """`cooldown`: least time between the starts of two cycles. `approval`: a person must approve before a version meets traffic.
 
+    `policy`: what a cycle makes. `triggers`: a new model. `stack`: the past champions together, weighed anew by the new labels, with a new
+    member on signs of change and within a budget; every `triggers.new_rows` labelled rows, which it needs.
+    """
+
+    policy: Literal["triggers", "stack"] = "triggers"
     triggers: Triggers = msgspec.field(default_factory=Triggers)
     cooldown: Duration = msgspec.field(default_factory=lambda: Duration(days=1))
     approval: bool = False

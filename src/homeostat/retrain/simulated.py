@@ -22,7 +22,9 @@ from homeostat.retrain.cycle import CycleRequest
 from homeostat.retrain.learnable import learnable
 from homeostat.retrain.project import Project
 from homeostat.retrain.refit import takes_its_place
+from homeostat.retrain.renewal import Terms
 from homeostat.retrain.settings import CanaryStep, Rollout
+from homeostat.retrain.stacking import Before, renewed, settings_of_cycle, widened
 from homeostat.retrain.timeline import KNOWN_AT, Timeline
 from homeostat.retrain.triggers import Champion
 from homeostat.track.metrics import primary
@@ -93,6 +95,7 @@ class World:
     champion: Version | None = None
     cycles: list[Cycle] = field(default_factory=list)
     fits: int = 0
+    spent: float = 0.0  # members of stacks that were fitted since the last promotion, less what was earned
 
     def as_champion(self) -> Champion | None:
         if self.champion is None:
@@ -132,6 +135,8 @@ class SimulatedStages:
     clock: SimulatedClock
     root: Path
     leak: InvalidInput | None = None
+    before: Before | None = None
+    _spent: float = 0.0
 
     def open(self) -> Json:
         now = self.clock.now()
@@ -157,13 +162,23 @@ class SimulatedStages:
 
     def train(self, snapshot: Json) -> Json:
         roles, settings = self.roles, self._training
-        rows = learnable(self.timeline.frame.head(snapshot["version"]), roles=roles, settings=settings)
+        known = self.timeline.frame.head(snapshot["version"])
+        rows = learnable(known, roles=roles, settings=settings)
+        is_stack = bool(self.request.options.get("stack")) and self.world.champion is not None
+        if is_stack:
+            settings = widened(settings, rows=rows.height)
+            rows = learnable(known, roles=roles, settings=settings)
         self._refuse_the_future(rows)
         rows = rows.drop(KNOWN_AT)
         signature = signature_of(rows, roles=roles, kinds=self.kinds, task=self.project.task)
+        if is_stack:
+            assert self.world.champion is not None
+            self.before = self._before(self.world.champion, settings)
+            new = rows.filter(pl.col(self.timeline.time) > self.before.seen_until).height
+            settings = settings_of_cycle(settings, new=new, total=rows.height, given={})
         parts = split(rows, roles=roles, test_share=settings.test_share, seed=settings.seed)
         learned = rows if self._is_blind else parts.train
-        model = self._fit(learned, signature)
+        model = self._made(learned, signature, spent=self.world.spent)
         self._candidate = _Candidate(
             model=model,
             tested=model,
@@ -226,7 +241,7 @@ class SimulatedStages:
         del snapshot
         one = self._candidate
         if self.project.training.refit and not self._is_blind:
-            model = self._fit(one.known, one.signature)
+            model = self._made(one.known, one.signature, spent=self._spent)
             again = answer(model, one.test, one.signature, self.root)
             y = target(one.test[self.roles.target], one.signature.task)
             if takes_its_place(again, one.predictions, y, one.signature.task):
@@ -277,6 +292,7 @@ class SimulatedStages:
 
     def promote(self, version: int) -> Json:
         self.world.champion = self.world.versions[version - 1]
+        self.world.spent = 0
         self.world.promoted.append(self.world.champion)
         return {"version": version}
 
@@ -294,9 +310,35 @@ class SimulatedStages:
         roles = self.project.data.roles
         return replace(roles, time=self.timeline.time, exclude=(*roles.exclude, KNOWN_AT))
 
-    def _fit(self, rows: pl.DataFrame, signature: Signature) -> Any:
+    def _before(self, champion: Version, settings: TrainSettings) -> Before:
+        """What the stack goes on from: the champion, and the newest row that there was when it was trained."""
+        seen = learnable(self.timeline.known(champion.trained_at), roles=self.roles, settings=settings)
+        seen_until = seen[self.timeline.time].max()
+        assert isinstance(seen_until, datetime)
+        return Before(
+            model=champion.model, signature=champion.signature, seen_until=seen_until, trained_rows=champion.rows
+        )
+
+    def _made(self, rows: pl.DataFrame, signature: Signature, *, spent: float) -> Any:
+        """Return a model of the rows, or the champion's stack renewed by them."""
+        if self.before is None:
+            return self._fit(rows, signature)
+        found = renewed(
+            self.before,
+            rows.sort(self.timeline.time, maintain_order=True),
+            time=self.timeline.time,
+            signature=signature,
+            fit=lambda part: self._fit(part, signature, is_whole=True),
+            spent=spent,
+        )
+        self._spent, self.world.spent = spent, spent + (found.fitted is not None) - Terms().budget
+        return found.model
+
+    def _fit(self, rows: pl.DataFrame, signature: Signature, *, is_whole: bool = False) -> Any:
+        """Fit a model; `is_whole`: on all of these rows, whatever window the settings name."""
         self.world.fits += 1
-        return fit(rows, roles=self.roles, signature=signature, settings=self._training, root=self.root)
+        settings = structs.replace(self._training, window=None, max_rows=None) if is_whole else self._training
+        return fit(rows, roles=self.roles, signature=signature, settings=settings, root=self.root)
 
     def _note(self, **changes: Any) -> None:
         self.world.cycles[0] = replace(self.world.cycles[0], **changes)

@@ -27,7 +27,7 @@ class Member:
 class StackedModel:
     """Members, oldest first, and the weights of their answers. `signature`: what the stack takes and answers.
 
-    `least` and `most` bound the numbers of a regression: weights may be negative, and then a sum can leave the range of the target.
+    `renewal`: what the trainer that made it goes on from (retrain/stacking.py). `least` and `most` bound the numbers of a regression: weights may be negative, and then a sum can leave the range of the target.
     """
 
     members: tuple[Member, ...]
@@ -35,8 +35,11 @@ class StackedModel:
     signature: Signature
     least: float = -np.inf
     most: float = np.inf
+    renewal: object = None
 
-    labels_follow_scores = True
+    @property
+    def labels_follow_scores(self) -> bool:
+        return True
 
     @property
     def classes_(self) -> npt.NDArray[Any]:

@@ -26,6 +26,7 @@ from homeostat.registry.workers import PATIENCE_S, await_workers
 from homeostat.retrain.capture import captured
 from homeostat.retrain.cycle import CycleRequest
 from homeostat.retrain.project import Project
+from homeostat.retrain.restacking import recorded_settings, stacked_settings
 from homeostat.retrain.settings import CanaryStep, Rollout
 from homeostat.retrain.workshop import Workshop
 from homeostat.serve.canary import judge
@@ -103,7 +104,7 @@ class LiveStages:
     def train(self, snapshot: Json) -> Json:
         self._stage("train")
         self._forget_workdir(self._run_id)
-        number, settings, run_id = snapshot["version"], self._training, self._run_id
+        number, settings, run_id = snapshot["version"], self._training_on(snapshot["version"]), self._run_id
         if (given := self.request.version) is not None:
             run = self._shop.adopt(self.request.model, given, number, settings=settings, run_id=run_id)
         else:
@@ -112,8 +113,11 @@ class LiveStages:
 
     def gate(self, snapshot: Json, trained: Json) -> Json:  # noqa: ARG002 - the run names its data version
         self._stage("gate", run_id=trained["run_id"])
+        run = self._run(trained)
         report = self._shop.judge(
-            self._run(trained), settings=self._training, report_id=derived_id(self.request.cycle_id, "gate")
+            run,
+            settings=recorded_settings(run, self._training),
+            report_id=derived_id(self.request.cycle_id, "gate"),
         )
         failed = [result for result in report.body["results"] if result["passed"] is False]
         told = "; ".join(f"{result['check']}: {result['reason']}" for result in failed[:3])
@@ -127,14 +131,16 @@ class LiveStages:
         del snapshot  # the run knows its data version
         self._stage("refit")
         run_id = derived_id(self.request.cycle_id, "refit")
-        run = _once_more_if_killed(lambda: self._shop.refit(self._run(trained), settings=self._training, run_id=run_id))
+        tested = self._run(trained)
+        settings = recorded_settings(tested, self._training)
+        run = _once_more_if_killed(lambda: self._shop.refit(tested, settings=settings, run_id=run_id))
         return {"run_id": run.run_id}
 
     def register(self, trained: Json, judged: Json) -> Json:
         run = self._run(trained)
         with self.store.read() as tx:
             report = tx.models.report(judged["report_id"])
-        version = self._shop.register(run, report, settings=self._training)
+        version = self._shop.register(run, report, settings=recorded_settings(run, self._training))
         self._stage("registered", version=version.version)
         return {"version": version.version}
 
@@ -249,6 +255,15 @@ class LiveStages:
             function=options.get("train") or settings.function,
             seed=options.get("seed", settings.seed),
             params={**settings.params, **options.get("params", {})},
+        )
+
+    def _training_on(self, number: int) -> TrainSettings:
+        """The settings for a data version: where the policy is a stack, and nothing else was asked for, the champion's is renewed."""
+        is_asked = self.request.version is not None or self.request.options.get("train")
+        if self.project.retrain.policy != "stack" or is_asked:
+            return self._training
+        return stacked_settings(
+            self._shop, self._training, number=number, cycle_id=self.request.cycle_id, store=self.store
         )
 
     @property

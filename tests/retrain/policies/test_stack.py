@@ -1,12 +1,9 @@
-import numpy as np
 import polars as pl
 import pytest
 from tests.retrain.worlds import folder_with_rules, moving_world, project
 
-from homeostat.core.columns import Column, Kind, Signature, Task
 from homeostat.core.duration import Duration
 from homeostat.retrain.backtest import backtest
-from homeostat.retrain.policies.stack import comparable
 
 
 def replayed(tmp_path, frame, **parts):
@@ -39,13 +36,3 @@ def test_an_old_member_comes_back_without_a_training(tmp_path):
     assert until <= 16
     trained = [step.index for step in stack.steps if step.turn.action == "promoted" and 14 <= step.index <= until]
     assert len(trained) <= 1
-
-
-def test_what_cannot_be_compared_is_left_out():
-    rows = pl.DataFrame({"n": [1, None], "c": ["b", None], "t": ["x", "y"], "b": [True, None]})
-    kinds = {"n": Kind.INTEGER, "c": Kind.CATEGORY, "t": Kind.TEXT, "b": Kind.BOOLEAN}
-    columns = tuple(Column(name=name, kind=kind) for name, kind in kinds.items())
-    found = comparable(rows, Signature(task=Task.BINARY, columns=columns, target="y", classes=(0, 1)))
-    assert list(found) == ["n", "c", "b"]
-    assert np.isnan(found["n"]).tolist() == [False, True]
-    assert found["c"].tolist() == [2, 1]

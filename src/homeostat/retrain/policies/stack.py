@@ -6,10 +6,9 @@ The parts are `retrain/stack.py`, `retrain/renewal.py` and `watch/change.py`, wi
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from homeostat.core.columns import Kind, Signature, Task
+from homeostat.core.columns import Signature, Task
 from homeostat.core.errors import HomeostatError
 from homeostat.retrain.policies.policy import Chosen, Look, Policy
 from homeostat.retrain.policy import Decision
@@ -19,15 +18,11 @@ from homeostat.retrain.settings import RetrainSettings
 from homeostat.retrain.simulated import Version
 from homeostat.retrain.stack import Floats
 from homeostat.retrain.stacked import Member, StackedModel, aligned, weighed
-from homeostat.track.metric import class_indices
+from homeostat.retrain.stacking import COMPARED, MEMBERS, TAUGHT_BY, comparable, losses_of, values_of
 from homeostat.train.frames import target as truth_of
 from homeostat.watch.change import Array, Change, strongest
 
-MEMBERS = 12
-TAUGHT_BY = 5  # batches that teach the weights
-COMPARED = 8  # training windows that the change test looks at, at most
 WORDS = "past champions weighed by new labels, renewed on signs of change within a budget, without a gate"
-_LEAST_PROBABILITY = 0.05  # one confident mistake is not to outweigh a batch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -115,38 +110,18 @@ class Stacking:
         return bool(self.task is Task.REGRESSION or batch.said)
 
     def _losses(self, batch: _Batch) -> Array:
-        """Return the newest member's loss on each row: absolute error, log loss, or wrong labels where it gives no probabilities."""
         newest = self.members[-1]
         said = newest.answer(batch.rows)
-        if self.task is Task.REGRESSION:
-            batch.said[newest.number] = np.asarray(said.labels, dtype=np.float64)
-            return np.asarray(np.abs(batch.y - said.labels))
-        if said.scores is None:
-            return np.asarray(batch.y != said.labels, dtype=np.float64)
-        batch.said[newest.number] = aligned(said, newest.signature)
-        at = class_indices(batch.y, said.classes)
-        given = np.where(at < 0, 0.0, said.scores[np.arange(len(at)), at])
-        return np.asarray(-np.log(np.clip(given, _LEAST_PROBABILITY, 1.0)))
+        if self.task is Task.REGRESSION or said.scores is not None:
+            batch.said[newest.number] = aligned(said, newest.signature)
+        return losses_of(said, batch.y, self.task)
 
     def _change(self, known: pl.DataFrame) -> Change:
         rows = known.slice(max(self.first_trained, known.height - COMPARED * self.window))
         losses = np.concatenate(self.losses)[-rows.height :]
         batch = max(1, round(len(losses) / len(self.losses)))
         columns = comparable(rows, self.members[-1].signature)
-        return strongest(columns, _values(rows[self.target]), losses, batch=batch)
-
-
-def comparable(rows: pl.DataFrame, signature: Signature) -> dict[str, npt.NDArray[np.generic]]:
-    """Return the features that a change test can look at: text is not compared, and times always move on."""
-    kinds = {column.name: column.kind for column in signature.columns}
-    return {name: _values(rows[name]) for name, kind in kinds.items() if kind not in (Kind.TEXT, Kind.DATETIME)}
-
-
-def _values(column: pl.Series) -> Array:
-    """Return floats with null as NaN, or codes with null as one of their own."""
-    if column.dtype.is_numeric() or column.dtype == pl.Boolean:
-        return column.cast(pl.Float64).to_numpy()
-    return column.cast(pl.String).fill_null("").rank("dense").to_numpy().astype(np.int64)
+        return strongest(columns, values_of(rows[self.target]), losses, batch=batch)
 
 
 def made(settings: RetrainSettings, number: int | None, project: Project) -> Chosen:

@@ -29,7 +29,8 @@ def described(settings: RetrainSettings) -> str:
     on += [] if triggers.drift == "never" else ["drift" if triggers.drift == "always" else "drift without labels"]
     on += [f"schedule {triggers.schedule}"] if triggers.schedule else []
     on += [f"{triggers.new_rows:,} new rows"] if triggers.new_rows else []
-    return f"on {', '.join(on) or 'request only'}; cool-down {settings.cooldown}; through the gate"
+    makes = "; a stack of past champions" if settings.policy == "stack" else ""
+    return f"on {', '.join(on) or 'request only'}; cool-down {settings.cooldown}{makes}; through the gate"
 
 
 POLICY = Policy(name="triggers", words="the loop's own triggers, as the project sets them", make=made)
