@@ -4,7 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 from homeostat.app import compacting
 from homeostat.app.project import load
+from homeostat.app.record_key import find_or_make
 from homeostat.app.wiring import open_house
+from homeostat.serve.recording import hashed
 from homeostat.testing.contracts.records import label, prediction
 
 NAME = "customer-4711"
@@ -33,6 +35,21 @@ def test_erasing_a_key_is_audited_without_the_key(shell):
     shell.ok("audit", "verify")
     kept = [path for path in (shell.folder / ".homeostat").rglob("*") if path.is_file()]
     assert not [path for path in kept if NAME.encode() in path.read_bytes()]
+
+
+def test_erasing_a_key_takes_its_hash_and_rows_from_before_it_was_hashed(shell):
+    shell.init()
+    opened = house(shell)
+    model = opened.project.model
+    mark = hashed(NAME, find_or_make(opened.place.state, is_shared=False))
+    opened.records.write(
+        "predictions",
+        [prediction(str(n), model=model, key=key) for n, key in enumerate([NAME, mark, hashed(NAME, b"other"), None])],
+    )
+    opened.records.write("labels", [label("l", model=model, request_id=None, row=None, key=mark)])
+    opened.records.close()
+    assert shell.ok("record", "erase", "--key", NAME, "--json").json == {"predictions": 2, "labels": 1}
+    assert house(shell).records.read("predictions", model)["request_id"].to_list() == ["2", "3"]
 
 
 def test_compaction_drops_whole_days_that_are_too_old_and_says_so(shell):

@@ -3,12 +3,14 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from homeostat.core.columns import Task
-from homeostat.core.errors import Quarantined
+from homeostat.core.columns import Column, Kind, Signature, Task
+from homeostat.core.errors import InvalidInput, Quarantined
 from homeostat.data.settings import DataSettings
 from homeostat.retrain.capture import MARK
 from homeostat.retrain.project import Project
-from homeostat.retrain.workshop import Workshop
+from homeostat.retrain.workshop import Workshop, _refuse_unrecorded
+from homeostat.serve.recording import hashed
+from homeostat.serve.settings import RecordSettings
 from homeostat.storage.blobs import LocalBlobs
 from homeostat.storage.sql.store import open_memory_store
 from homeostat.storage.tables.delta import DeltaTables
@@ -93,3 +95,23 @@ def test_features_of_production_are_held_to_the_contract(shop):
     shop.commit(history(), source="rows.csv", key=None)
     with pytest.raises(Quarantined, match="x: range"):
         shop.commit_captured(asked([500, 501], x=-9999.0), key="one")
+
+
+def test_captured_rows_with_hashed_keys_keep_the_contract_and_the_hash(shop):
+    texts = pl.col("id").cast(pl.String).str.replace("^", "customer-")
+    shop.commit(history().with_columns(texts), source="rows.csv", key=None)
+    marks = [hashed("customer-7", b"key"), hashed("customer-8", b"key")]
+    known = asked([500, 501]).with_columns(pl.Series("id", marks))
+    assert shop.commit_captured(known, key="one").rows == 102
+
+
+def test_a_version_that_reads_what_is_not_recorded_is_not_adopted():
+    signature = Signature(
+        task=Task.REGRESSION,
+        columns=(Column(name="x", kind=Kind.FLOAT), Column(name="email", kind=Kind.TEXT)),
+        target="y",
+    )
+    _refuse_unrecorded(signature, RecordSettings(hash=["customer"]))
+    for record in (RecordSettings(hash=["email"]), RecordSettings(drop=["email"])):
+        with pytest.raises(InvalidInput, match="'email', which is not recorded"):
+            _refuse_unrecorded(signature, record)

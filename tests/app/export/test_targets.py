@@ -94,6 +94,22 @@ def test_every_pod_has_no_more_rights_than_it_needs(place):
         assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
 
 
+def test_pods_that_hash_share_one_key_that_a_secret_holds(tmp_path):
+    hashing = "data: {source: a.csv, target: gone, time: day, key: [customer]}\nrecord: {hash: [customer]}"
+    (tmp_path / "homeostat.yaml").write_text(_PROJECT.replace("data: {source: a.csv, target: gone}", hashing))
+    place = load(tmp_path / "homeostat.yaml")
+    for each in objects(place, "kubernetes"):
+        kubernetes_validate.validate(each, "1.33", strict=True)
+    for pod in pods(place):
+        (volume,) = [each for each in pod["volumes"] if "secret" in each]
+        (mount,) = [each for each in pod["containers"][0]["volumeMounts"] if each["name"] == volume["name"]]
+        (named,) = [each for each in pod["containers"][0]["env"] if each["name"] == "HOMEOSTAT_RECORD_KEY_FILE"]
+        assert volume["secret"] == {"secretName": "churn-eu-record-key", "defaultMode": 0o400}
+        assert named["value"] == f"{mount['mountPath']}/record.key"
+    text = (place.root / "deploy/kubernetes/30-inference.yaml").read_text()
+    assert "kubectl create secret generic churn-eu-record-key --from-file=record.key" in text
+
+
 def test_selectors_budgets_and_scalers_mean_the_deployment(place):
     found = objects(place, "kubernetes")
     by_kind = {

@@ -100,6 +100,14 @@ def test_contents_are_answered_with_contents(rpc):
     assert list(found.outputs[1].contents.fp64_contents) == [0.0, 1.0, 0.875, 0.125]
 
 
+def test_the_trace_and_the_caller_that_metadata_name_are_in_the_record(rpc):
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    named = [("traceparent", f"00-{trace}-b7ad6b7169203331-01"), ("x-caller", "shop")]
+    rpc.call("ModelInfer", asking(id="traced"), metadata=named)
+    rows = rpc.both.records.read("predictions", "late").filter(request_id="traced")
+    assert rows.select("trace", "caller").rows() == [(trace, "shop")] * 2
+
+
 def of_raw(*raw):
     request = messages()["ModelInferRequest"](model_name="late", raw_input_contents=raw)
     request.inputs.add(name="x", datatype="FP64", shape=[1])

@@ -7,8 +7,10 @@ They share the database and the buckets named by a secret, and the folder of the
 from typing import Any
 
 from homeostat.app.export.target import CONFIGURATION, HOME, RECORDS, STATE, USER_ID, Asked
+from homeostat.app.record_key import FILE, VARIABLE
 
 Json = dict[str, Any]
+_KEY_FOLDER = "/run/homeostat"
 _LINGER_S = 5  # until every proxy has heard that the pod goes
 
 
@@ -23,6 +25,11 @@ def labels(asked: Asked, part: str) -> Json:
 def secret(asked: Asked) -> str:
     """The name of the secret with HOMEOSTAT_DATABASE, HOMEOSTAT_ARTIFACTS and AWS_*."""
     return f"{asked.name}-homeostat"
+
+
+def record_key(asked: Asked) -> str | None:
+    """The name of the secret with the key under which the record hashes personal columns; None where it hashes none."""
+    return f"{asked.name}-record-key" if asked.place.project.record.hash else None
 
 
 def inference(asked: Asked, *, container: str = "inference") -> Json:
@@ -57,6 +64,9 @@ def control(asked: Asked) -> Json:
 def _pod(
     asked: Asked, *, container: str, command: list[str], port: int, live: str, ready: str, state: Json, resources: Json
 ) -> Json:
+    key = record_key(asked)
+    mounted = [] if key is None else [{"name": "record-key", "mountPath": _KEY_FOLDER, "readOnly": True}]
+    held = [] if key is None else [{"name": "record-key", "secret": {"secretName": key, "defaultMode": 0o400}}]
     return {
         "automountServiceAccountToken": False,
         "terminationGracePeriodSeconds": int(asked.place.project.serve.drain.total_seconds()) + _LINGER_S + 10,
@@ -89,6 +99,7 @@ def _pod(
                     {"name": "state", "mountPath": STATE},
                     {"name": "records", "mountPath": RECORDS},
                     {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - a path inside the container
+                    *mounted,
                 ],
             }
         ],
@@ -96,6 +107,7 @@ def _pod(
             {"name": "state", **state},
             {"name": "records", "persistentVolumeClaim": {"claimName": f"{asked.name}-records"}},
             {"name": "tmp", "emptyDir": {"sizeLimit": "5Gi"}},
+            *held,
         ],
     }
 
@@ -106,7 +118,9 @@ def _environment(asked: Asked) -> list[Json]:
         for part in ("inference", "control")
         for suffix in ("", ".$(NAMESPACE)", ".$(NAMESPACE).svc", ".$(NAMESPACE).svc.cluster.local")
     ]
+    key = [] if record_key(asked) is None else [{"name": VARIABLE, "value": f"{_KEY_FOLDER}/{FILE}"}]
     return [
+        *key,
         {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
         {"name": "NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
         {"name": "HOMEOSTAT_RECORDS", "value": RECORDS},

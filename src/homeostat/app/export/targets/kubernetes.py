@@ -3,7 +3,7 @@
 from typing import Any
 
 from homeostat.app.export.documents import as_yaml
-from homeostat.app.export.pods import control, inference, labels, secret
+from homeostat.app.export.pods import control, inference, labels, record_key, secret
 from homeostat.app.export.target import Asked, Target
 
 Json = dict[str, Any]
@@ -13,10 +13,15 @@ _HEAD = """\
 #   kubectl create secret generic {secret} --from-literal=HOMEOSTAT_DATABASE=postgresql+psycopg://... \\
 #     --from-literal=HOMEOSTAT_ARTIFACTS=s3://bucket/prefix --from-literal=AWS_ACCESS_KEY_ID=... --from-literal=AWS_SECRET_ACCESS_KEY=...
 """
+_HEAD_OF_KEY = """\
+# and the key under which the record hashes (record.hash), the same for as long as the record is kept:
+#   head -c 32 /dev/urandom > record.key && kubectl create secret generic {key} --from-file=record.key
+"""
 
 
 def files(asked: Asked) -> dict[str, str]:
-    head = _HEAD.format(secret=secret(asked))
+    key = record_key(asked)
+    head = _HEAD.format(secret=secret(asked)) + ("" if key is None else _HEAD_OF_KEY.format(key=key))
     return {
         "10-storage.yaml": as_yaml(
             [_claim(asked, "state", mode="ReadWriteOnce"), _claim(asked, "records", mode="ReadWriteMany")]
