@@ -128,6 +128,7 @@ def windows_text(found: Sequence[WindowVerdict]) -> str:
             (d["method"], d["effect"], d["alarm"], d["p_value"], d["state"], ", ".join(d["columns"])) for d in joint
         ]
         parts.append(table(["all columns", "effect", "alarms at", "p", "state", "most by"], together))
+    parts += groups_text(verdict)
     measured = [*verdict.get("predictions", []), *verdict.get("columns", [])]
     if measured:
         lines = [
@@ -136,6 +137,61 @@ def windows_text(found: Sequence[WindowVerdict]) -> str:
         ]
         parts.append(table(["column", "method", "effect", "alarms at", "p (adjusted)", "rows", "state"], lines))
     return "\n".join(parts)
+
+
+def groups_text(verdict: dict[str, Any]) -> list[str]:
+    """Return the metric by slices, and how groups of people fare, as tables."""
+    parts = []
+    slices = [(one, "declared") for one in verdict.get("slices", [])] + [
+        (one, "found") for one in verdict.get("found_slices", [])
+    ]
+    if slices:
+        rows = [
+            (", ".join(f"{column}={group}" for column, group in one["when"].items()), why, one["rows"], one["value"], one["low"],
+             one["high"], one["was"], "yes" if one["is_worse"] else "")
+            for one, why in slices
+        ]  # fmt: skip
+        parts.append(table(["slice", "", "rows", "metric", "low", "high", "at training", "worse"], rows))
+    gaps = [
+        (
+            one["column"],
+            gap["measure"].replace("_", " "),
+            gap["value"],
+            gap["low"],
+            gap["high"],
+            gap["p_value"],
+            gap["highest"],
+            gap["lowest"],
+        )
+        for one in verdict.get("fairness", [])
+        for gap in one["gaps"]
+    ]
+    if gaps:
+        parts.append(
+            table(["between groups of", "difference of", "value", "low", "high", "p", "highest", "lowest"], gaps)
+        )
+    return parts
+
+
+def groups_over_time(found: Sequence[WindowVerdict]) -> str:
+    """Return slices and gaps between groups window by window, what belongs together one below the other."""
+    rows: list[tuple[Any, ...]] = []
+    for one in found:
+        verdict = one.body["verdict"]
+        metric = (verdict.get("performance") or {}).get("metric")
+        for part in verdict.get("slices", []):
+            name = ", ".join(f"{column}={group}" for column, group in part["when"].items())
+            rows.append((name, metric, one.window_start, part["value"], part["low"], part["high"], part["was"]))
+        for part in verdict.get("fairness", []):
+            rows += [
+                (f"{part['column']}: {gap['highest']} - {gap['lowest']}", gap["measure"].replace("_", " "), one.window_start,
+                 gap["value"], gap["low"], gap["high"], None)
+                for gap in part["gaps"]
+            ]  # fmt: skip
+    if not rows:
+        return "no groups were measured yet: `watch.groups.slices` and `.protected` in homeostat.yaml name columns"
+    heads = ["slice or groups", "metric", "from (UTC)", "value", "low", "high", "at training"]
+    return table(heads, sorted(rows, key=lambda row: (str(row[0]).partition(":")[0], str(row[1]), str(row[2]))))
 
 
 def _estimates_text(estimates: Sequence[dict[str, Any]]) -> str:

@@ -20,7 +20,7 @@ from homeostat.track.predictions import Predictions
 from homeostat.watch.acknowledging import acknowledged_since
 from homeostat.watch.baseline import kept_baseline
 from homeostat.watch.detection import Heard, listen
-from homeostat.watch.estimating import estimated
+from homeostat.watch.diagnosis import diagnosed
 from homeostat.watch.following import follow_incidents
 from homeostat.watch.join import ANSWERING, JoinReport, as_truth, join
 from homeostat.watch.observe import observe
@@ -117,10 +117,9 @@ def look(
         )
         if _was_mature(previous):
             heard = None
-        if settings.estimates != [] or settings.drift.joint != []:
-            verdict = _estimated(
-                verdict, rows, earlier, previous, store=store, model=model, reference=reference, settings=settings
-            )
+        verdict = _diagnosed(
+            verdict, rows, earlier, previous, store=store, model=model, reference=reference, settings=settings
+        )
         stored = _as_record(
             model, window, verdict, previous=previous, rows=rows, version=reference.version, now=written_at or now
         )
@@ -296,7 +295,7 @@ def _judge(
     return with_detections(verdict, heard.detections), heard
 
 
-def _estimated(
+def _diagnosed(
     verdict: Verdict,
     rows: pl.DataFrame,
     earlier: Sequence[WindowVerdict],
@@ -307,19 +306,16 @@ def _estimated(
     reference: Reference,
     settings: WatchSettings,
 ) -> Verdict:
-    """Return the verdict with estimates and drift of all columns together, where rows of the version are kept to make them from."""
     with store.read() as tx:
         baseline = kept_baseline(tx, model, reference.version)
-    if baseline is None:
-        return verdict
-    return estimated(
+    return diagnosed(
         verdict,
         features_frame(rows, reference.signature),
         _answers(rows, reference)[0],
         truth=rows["label"],
-        baseline=baseline,
         reference=reference,
         settings=settings,
+        baseline=baseline,
         earlier=[verdict_of(one) for one in earlier],
         before=None if previous is None else verdict_of(previous),
     )

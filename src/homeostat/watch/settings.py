@@ -29,6 +29,18 @@ class IncidentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     least: Literal["low", "medium", "high"] = "low"
 
 
+class GroupSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`slices`: columns by whose groups the metric is watched; `protected`: columns by whose groups fairness is (two classes), and the metric.
+
+    `found`: look for slices that are worse than the rest; `min_rows`: of a smaller group nothing is said.
+    """
+
+    slices: list[str] = []
+    protected: list[str] = []
+    found: bool = True
+    min_rows: Annotated[int, Meta(ge=10)] = 50
+
+
 class WatchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`window`: length in time, or `window_rows` in rows (one of them; time needs a time column or arrival times).
 
@@ -48,4 +60,5 @@ class WatchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     detectors: list[str] = msgspec.field(default_factory=lambda: ["adwin"])
     estimates: list[str] | None = None
     drift: DriftSettings = msgspec.field(default_factory=DriftSettings)
+    groups: GroupSettings = msgspec.field(default_factory=GroupSettings)
     incidents: IncidentSettings = msgspec.field(default_factory=IncidentSettings)

@@ -14,11 +14,13 @@ from homeostat.watch.adjust import benjamini_hochberg
 from homeostat.watch.charts import Reading, read_charts, read_shares
 from homeostat.watch.detection import Detection
 from homeostat.watch.estimate import Estimate
+from homeostat.watch.fairness import Fairness
 from homeostat.watch.joint import JointDrift
 from homeostat.watch.method import Measured, Method
 from homeostat.watch.performance import Decay, Performance
 from homeostat.watch.quality import Quality
 from homeostat.watch.settings import DriftSettings, WatchSettings
+from homeostat.watch.slices import Slice
 
 State = Literal["ok", "warn", "alarm", "unknown"]
 CauseKind = Literal["performance", "drift", "quality", "predictions", "estimate"]
@@ -83,6 +85,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     detections: list[Detection] = []
     estimates: list[Estimate] = []
     joint: list[JointDrift] = []
+    slices: list[Slice] = []
+    found_slices: list[Slice] = []
+    fairness: list[Fairness] = []
     notes: list[str] = []
 
     @property

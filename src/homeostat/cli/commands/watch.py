@@ -26,6 +26,27 @@ def show_(
 
 
 @COMMAND.command()
+def groups(
+    *,
+    last: Annotated[int, typer.Option(min=1, help="How many windows.")] = 20,
+) -> None:
+    """Show over time how slices do and how differently groups of people fare (watch.groups)."""
+    from homeostat.cli.house import here
+    from homeostat.cli.output import show
+    from homeostat.cli.told import groups_over_time
+
+    house = here()
+    with house.store.read() as tx:
+        found = tx.watch.verdicts(house.project.model, limit=last)
+    told = [
+        {"start": one.window_start, "end": one.window_end}
+        | {name: one.body["verdict"].get(name, []) for name in ("slices", "found_slices", "fairness")}
+        for one in found
+    ]
+    show(told, groups_over_time(found))
+
+
+@COMMAND.command()
 def acknowledge(
     *,
     reason: Annotated[str, typer.Option(help="What changed, as the audit log shall keep it.")],
