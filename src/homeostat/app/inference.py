@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from homeostat.app.environments import BeingBuilt
-from homeostat.app.loading import loader
+from homeostat.app.loading import explainers, loader
 from homeostat.app.node import node_of
 from homeostat.app.project import load
 from homeostat.app.supervisor import exit_when_orphaned, run_program
@@ -240,6 +240,7 @@ def main() -> None:
             new_id=fresh_ids(),
             default_model=place.project.model,
             scoreboard=board,
+            explainers=explainers(house),
         )
 
     engine = Engine(

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from homeostat.app.environments import Environments
 from homeostat.app.wiring import House
 from homeostat.core.duration import size_bytes
-from homeostat.core.records import ModelVersion
+from homeostat.core.records import Json, ModelVersion
 from homeostat.registry.versions import package_of
 
 if TYPE_CHECKING:
     from homeostat.serve.evaluator import Evaluator, Quick
+    from homeostat.serve.explain.explainers import Explainers
     from homeostat.serve.hosts.host import HostSettings
     from homeostat.serve.plane import Load
     from homeostat.train.package import Package
@@ -30,6 +31,25 @@ def package_loader(house: House) -> "Callable[[str, int], Package]":
         return read_package(package_of(found, blobs=house.blobs), signature=signature)
 
     return load_version
+
+
+def explainers(house: House) -> "Explainers":
+    """Return what explains the versions of a project, in this process' environment, to be made on the event loop that it is asked on."""
+    from homeostat.serve.explain.explainers import Explainers
+    from homeostat.serve.hosts.host import HostSettings
+
+    settings = house.project.serve
+
+    def look(model: str, version: int) -> tuple[Path, "Json | None"]:
+        with house.store.read() as tx:
+            found = tx.models.get(model, version)
+        return package_of(found, blobs=house.blobs), found.signature if found.source else None
+
+    async def find(model: str, version: int) -> tuple[Path, "Json | None"]:
+        return await asyncio.get_running_loop().run_in_executor(None, look, model, version)
+
+    limit = None if settings.memory is None else size_bytes(settings.memory)
+    return Explainers(find, timeout_s=settings.timeout.total_seconds(), settings=HostSettings(memory_bytes=limit))
 
 
 def loader(

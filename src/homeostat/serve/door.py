@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from homeostat.core.ports import Clock
 from homeostat.core.records import Json
@@ -13,6 +13,13 @@ from homeostat.serve.recorder import Writes
 from homeostat.serve.request_ids import RequestIds
 from homeostat.serve.scoreboard import Scoreboard
 from homeostat.serve.settings import ServeSettings
+from homeostat.serve.table import Table
+
+
+class Explains(Protocol):
+    """What tells why a version answers as it does (`serve.explain.explainers`)."""
+
+    async def explain(self, model: str, version: int, table: Table, *, limit_s: float | None = None) -> Json: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +41,7 @@ class Desk:
     extra_health: Callable[[], Json] = dict
     default_model: str | None = None
     scoreboard: Scoreboard | None = None
+    explainers: Explains | None = None
 
 
 Handler = Callable[[Desk, Request], Awaitable[Response]]

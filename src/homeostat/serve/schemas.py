@@ -87,6 +87,35 @@ def predict_schemas(signature: Signature) -> Json:
     return {"request": request, "answer": answer, "also": [STREAM], "answers_also": [STREAM]}
 
 
+def explain_schemas(signature: Signature) -> Json:
+    """Return `request` and `answer` of explanations."""
+    number: Json = {"type": "number"}
+    contributions = {"type": "object", "properties": {column.name: number for column in signature.columns}}
+    one: Json = {
+        "prediction": label_schema(signature),
+        "base": number,
+        "output": number,
+        "contributions": contributions,
+    }
+    if signature.classes:
+        one["class"] = label_schema(signature)
+    count: Json = {"type": ["integer", "null"]}
+    answer = {
+        "type": "object",
+        "required": ["model", "version", "method", "unit", "explanations"],
+        "properties": {
+            "model": _TEXT,
+            "version": {"type": "integer"},
+            "method": {"enum": ["trees", "linear", "permutation"]},
+            "unit": {"enum": ["margin", "probability", "value"]},
+            "background_rows": count,
+            "evaluations": count,
+            "explanations": {"type": "array", "items": {"type": "object", "required": list(one), "properties": one}},
+        },
+    }
+    return {"request": predict_schemas(signature)["request"], "answer": answer, "also": [STREAM]}
+
+
 def labels_schemas(signature: Signature) -> Json:
     """Return `request` and `answer` of labels."""
     value = label_schema(signature)

@@ -18,9 +18,11 @@ from homeostat.serve.answer import Answer, Question
 from homeostat.serve.door import Desk
 from homeostat.serve.engine import Engine
 from homeostat.serve.evaluator import ThreadEvaluator
+from homeostat.serve.explain.explain import Explainer
 from homeostat.serve.metrics import ServeMetrics
 from homeostat.serve.plane import Load, Plane
 from homeostat.serve.settings import ServeSettings
+from homeostat.serve.table import Table
 from homeostat.train.package import Package
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
@@ -117,6 +119,22 @@ class Versions:
     def __call__(self, model: str, version: int) -> Package:  # noqa: ARG002 - every model has the same versions
         self.loads.append(version)
         return self.packages[version]
+
+
+class ExplainsHere:
+    """Explains versions in a thread of this process. `load(model, version)` returns a package and rows to compare with."""
+
+    def __init__(self, load: Callable[[str, int], tuple[Package, Any]]) -> None:
+        self._load = load
+
+    async def explain(self, model: str, version: int, table: Table, *, limit_s: float | None = None) -> Json:
+        """Return the contributions, however long it takes."""
+        del limit_s
+
+        def explained() -> Json:
+            return Explainer(*self._load(model, version)).explain(table)
+
+        return await asyncio.get_running_loop().run_in_executor(None, explained)
 
 
 class Forgets:

@@ -1,7 +1,8 @@
 """A model package: a folder in MLflow's model format, written and read without MLflow (whose import costs more than the rest together).
 
 Files: `MLmodel` (flavors `python_function`, for scikit-learn estimators `sklearn`, and `homeostat` with the exact signature),
-`model.pkl` (cloudpickle: classes from the user's own files travel inside), `requirements.txt`, `python_env.yaml`, `input_example.json`.
+`model.pkl` (cloudpickle: classes from the user's own files travel inside), `requirements.txt`, `python_env.yaml`, `input_example.json`,
+`background.parquet` (rows that explanations compare with).
 Format: https://mlflow.org/docs/latest/ml/model/ ("MLflow Models").
 
 Loading runs code from the pickle: only packages that this project wrote or that a trusted person gave may be loaded.
@@ -19,19 +20,21 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from homeostat.core.columns import Column, Kind, Signature, Task
-from homeostat.core.errors import InvalidInput
+from homeostat.core.errors import InvalidInput, InvalidRows
 from homeostat.track.predictions import Predictions
 from homeostat.train.answers import ask
 from homeostat.train.frames import conform, to_pandas
 from homeostat.train.signature import from_json, to_json
 
 EXAMPLE_ROWS = 5
+BACKGROUND_ROWS = 100
 _ALWAYS_NEEDED = ("homeostat", "cloudpickle", "numpy", "pandas", "polars")
+_BACKGROUND = "background.parquet"
 _MLFLOW_TYPES = {
     Kind.FLOAT: "double",
     Kind.BOOLEAN: "boolean",
@@ -39,6 +42,9 @@ _MLFLOW_TYPES = {
     Kind.TEXT: "string",
     Kind.DATETIME: "datetime",
 }
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +66,7 @@ def write_package(
 ) -> None:
     """Write the package into `folder` (made, must not exist or be empty). Modules loaded from below `code_root` travel inside the pickle.
 
-    `example`: some rows, of which at most five are kept; `now`: the time of writing, the system's unless given. Raises InvalidInput where the model cannot be pickled.
+    `example`: some rows, of which at most five are kept as an example, and 100, evenly spread, to explain answers by; `now`: the time of writing, the system's unless given. Raises InvalidInput where the model cannot be pickled.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
@@ -75,6 +81,7 @@ def write_package(
         encoding="utf-8",
     )
     (folder / "input_example.json").write_text(_example(rows), encoding="utf-8")
+    conform(_spread(example), signature.columns).write_parquet(folder / _BACKGROUND)
 
 
 def read_package(folder: Path, *, signature: Signature | None = None) -> Package:
@@ -103,6 +110,25 @@ def read_package(folder: Path, *, signature: Signature | None = None) -> Package
 def read_signature(folder: Path) -> Signature:
     """Return what the package in `folder` takes and answers, without running any code from it."""
     return from_json(_described(folder)["signature"])
+
+
+def read_background(folder: Path, signature: Signature) -> "pd.DataFrame | None":
+    """Return the rows that the package keeps to explain answers by, as the model gets them; a client's example where it has one, else None."""
+    try:
+        if (folder / _BACKGROUND).exists():
+            frame = pl.read_parquet(folder / _BACKGROUND)
+        else:
+            example = json.loads((folder / "input_example.json").read_text(encoding="utf-8"))
+            frame = pl.DataFrame(example["data"], schema=example["columns"], orient="row", infer_schema_length=None)
+        return to_pandas(frame, signature.columns)
+    except (OSError, ValueError, TypeError, KeyError, pl.exceptions.PolarsError, InvalidRows):
+        return None
+
+
+def _spread(rows: pl.DataFrame) -> pl.DataFrame:
+    if rows.height <= BACKGROUND_ROWS:
+        return rows
+    return rows[[at * rows.height // BACKGROUND_ROWS for at in range(BACKGROUND_ROWS)]]
 
 
 def _described(folder: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import json
 
 import httpx
 import numpy as np
+import pandas as pd
 
 from homeostat.core.columns import Column, Kind, Signature, Task
 from homeostat.core.records import Route
@@ -35,8 +36,14 @@ class City:
         return np.where(self.predict_proba(frame)[:, 1] > 0.5, "yes", "no")
 
 
+ROWS = {
+    "late": pd.DataFrame({"x": [0.0, 0.5], "city": ["Bonn", "Ulm"]}, dtype=object).astype({"x": float}),
+    "sum": pd.DataFrame({"a": [1.0, 3.0], "b": [0.0, 0.0], "c": [2.0, np.nan]}),
+}
+
+
 class Both:
-    def __init__(self, folder, *, late=None):
+    def __init__(self, folder, *, late=None, explainers=None):
         self.records = FileRecords(folder, writer_id="w")
         packages = {
             "late": Package(model=late or City(), signature=fakes.BINARY),
@@ -47,7 +54,10 @@ class Both:
             self.records,
             fakes.FixedClock(),
             settings=ServeSettings(max_body="1MB", max_rows=5000),
-            desk={"default_model": "late"},
+            desk={
+                "default_model": "late",
+                "explainers": explainers or fakes.ExplainsHere(lambda model, _: (packages[model], ROWS[model])),
+            },
             max_rows=5000,
         )
         for name in packages:

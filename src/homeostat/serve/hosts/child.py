@@ -7,6 +7,8 @@ import sys
 import threading
 import time
 import warnings
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from homeostat.core.errors import HomeostatError
@@ -17,25 +19,32 @@ from homeostat.train.shortcuts import takes_matrix
 from homeostat.train.signature import from_json, to_json
 
 _LOOK_S = 0.5
+Prepare = Callable[[Package, Path], Callable[[Ask], Frame]]
 
 
-def main(package: Path, fd: int, parent: int, signature: str | None = None) -> None:
-    """Serve the package over the socket."""
+def main(package: Path, fd: int, parent: int, signature: str | None = None, *, prepare: Prepare | None = None) -> None:
+    """Serve the package over the socket. `prepare(package, folder)` returns what answers; without it, the model predicts."""
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     with socket.socket(fileno=fd) as link:
         link.setblocking(True)
         start = time.perf_counter()
         try:
             loaded = read_package(package, signature=None if signature is None else from_json(json.loads(signature)))
+            answering = (prepare or _predicting)(loaded, package)
         except HomeostatError as error:
             link.sendall(framed(Failed(kind=error.code, message=error.message, hint=error.hint)))
             return
-        as_matrix = takes_matrix(loaded.model, loaded.signature)
-        if as_matrix:  # scikit-learn says so once a question otherwise
-            warnings.filterwarnings("ignore", message="X does not have valid feature names")
         link.sendall(framed(Ready(signature=to_json(loaded.signature), load_s=time.perf_counter() - start)))
         while (asked := _received(link)) is not None:
-            link.sendall(framed(answer(loaded, asked, as_matrix=as_matrix)))
+            link.sendall(framed(answering(asked)))
+
+
+def _predicting(package: Package, folder: Path) -> Callable[[Ask], Frame]:
+    del folder
+    as_matrix = takes_matrix(package.model, package.signature)
+    if as_matrix:  # scikit-learn says so once a question otherwise
+        warnings.filterwarnings("ignore", message="X does not have valid feature names")
+    return partial(answer, package, as_matrix=as_matrix)
 
 
 def answer(package: Package, asked: Ask, *, as_matrix: bool = False) -> Frame:

@@ -50,9 +50,10 @@ _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostSettings:
-    """`command`: the interpreter, ours or that of the version's own environment. `memory_bytes`: resident memory above which it is started anew."""
+    """`command`: the interpreter, ours or that of the version's own environment. `module`: what it runs. `memory_bytes`: resident memory above which it is started anew."""
 
     command: Sequence[str] = (sys.executable,)
+    module: str = "homeostat.serve.hosts.child"
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     memory_bytes: int | None = None
 
@@ -190,7 +191,7 @@ class Host:
         command = [
             *self._settings.command,
             "-m",
-            "homeostat.serve.hosts.child",
+            self._settings.module,
             str(self._package),
             str(theirs.fileno()),
             str(os.getpid()),
