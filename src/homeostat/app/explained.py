@@ -65,6 +65,7 @@ WHY: dict[str, str] = {
     "serve.workers": "inference processes",
     "serve.key": "the column that makes a canary sticky: a customer, a device",
     "serve.max_body": "of one request",
+    "serve.max_job": "of the rows of one batch job",
     "serve.max_rows": "of one request",
     "serve.compiled": "auto: the compiled form of a version answers where it agreed with the original; off: never",
     "serve.environments": "own: a version made with other packages than the server's gets an environment of its own (downloads; uv)",

@@ -156,7 +156,11 @@ def _impossible(project: Project) -> Iterator[Problem]:
 
 
 def _impossible_sizes(project: Project) -> Iterator[Problem]:
-    for path, text in ((("train", "memory"), project.training.memory), (("serve", "max_body"), project.serve.max_body)):
+    for path, text in (
+        (("train", "memory"), project.training.memory),
+        (("serve", "max_body"), project.serve.max_body),
+        (("serve", "max_job"), project.serve.max_job),
+    ):
         try:
             size_bytes(text)
         except HomeostatError as error:

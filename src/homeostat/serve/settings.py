@@ -31,6 +31,7 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     workers: Annotated[int, Meta(ge=1, le=256)] = 1
     key: str | None = None
     max_body: str = "16MB"
+    max_job: str = "1GB"
     max_rows: Annotated[int, Meta(ge=1)] = 10_000
     compiled: Literal["auto", "off"] | bool = "auto"  # YAML reads a bare `off` as false
     environments: Literal["server", "own"] = "server"

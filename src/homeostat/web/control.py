@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from homeostat.app.batch_jobs import Jobs
 from homeostat.app.wiring import House
 from homeostat.core.errors import HomeostatError
 from homeostat.web.native_api import build_app
@@ -24,7 +25,13 @@ log = logging.getLogger(__name__)
 App = Callable[[Any, Any, Any], Awaitable[None]]
 
 
-def build_door(house: House, *, looks: Callable[[], int] = lambda: 1, leads: Callable[[], bool] = lambda: True) -> App:
+def build_door(
+    house: House,
+    *,
+    looks: Callable[[], int] = lambda: 1,
+    leads: Callable[[], bool] = lambda: True,
+    jobs: Jobs | None = None,
+) -> App:
     """Return all that the control process answers: the native API, and the tracking API that `mlflow` clients speak beside it."""
     from homeostat.web.mlflow_api.app import MlflowApi, belongs
     from homeostat.web.mlflow_api.discovery import discover
@@ -34,7 +41,7 @@ def build_door(house: House, *, looks: Callable[[], int] = lambda: 1, leads: Cal
     endpoints = [each for each in discover() if all(belongs(path) for path in each.paths)]
     desk = Desk(store=house.store, blobs=house.blobs, clock=house.clock, actor=house.actor, house=house)
     api = MlflowApi(desk, endpoints=endpoints)
-    native = build_app(house, looks=looks, leads=leads, beside=lambda: operations(endpoints))
+    native = build_app(house, looks=looks, leads=leads, jobs=jobs, beside=lambda: operations(endpoints))
 
     async def both(scope: Any, receive: Any, send: Any) -> None:
         await (api if scope["type"] == "http" and belongs(scope["path"]) else native)(scope, receive, send)
@@ -76,7 +83,9 @@ def main() -> None:
 
     threading.Thread(target=turn, name="loop", daemon=True).start()
     settings = place.project.serve
-    app = build_door(house, looks=lambda: running[0].ticks if running else 0, leads=lambda: lease.is_sure)
+    jobs = Jobs(house, project_file=Path(options.project).resolve())
+    threading.Thread(target=jobs.run, args=(stop,), name="jobs", daemon=True).start()
+    app = build_door(house, looks=lambda: running[0].ticks if running else 0, leads=lambda: lease.is_sure, jobs=jobs)
     run_worker(app, host=settings.host, port=settings.control_port)
     stop.set()
     for loop in running:

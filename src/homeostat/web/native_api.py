@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from homeostat.app.batch_jobs import FORMATS, Jobs
 from homeostat.app.status import as_json, status
 from homeostat.app.wiring import House
 from homeostat.core.errors import InvalidInput
@@ -21,7 +22,7 @@ from homeostat.core.ids import derived_id
 from homeostat.core.records import Cycle
 from homeostat.retrain.requests import approve, ask
 from homeostat.serve.border import Handler, HasHeaders, Hosts, guarded, refused_by_routing
-from homeostat.web import openapi
+from homeostat.web import jobs_api, openapi
 
 _MOST_BODY = 1_000_000
 _Text = Annotated[str, msgspec.Meta(max_length=10_000, pattern="^[^\x00]*$")]
@@ -55,7 +56,7 @@ class _AnyHost(Hosts):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
-    """One route: what answers, and what it takes and gives, for the API's description. The summary is the handler's docstring."""
+    """One route: what answers, and what it takes (media types where it is no JSON, names of the query) and gives, for the API's description. The summary is the handler's docstring."""
 
     path: str
     handler: Callable[[House, Request], Any]
@@ -63,6 +64,8 @@ class Door:
     body: type[msgspec.Struct] | None = None
     answers: str = "application/json"
     status: int = 200
+    takes: tuple[str, ...] = ()
+    query: tuple[str, ...] = ()
 
 
 def build_app(
@@ -70,6 +73,7 @@ def build_app(
     *,
     looks: Callable[[], int] = lambda: 1,
     leads: Callable[[], bool] = lambda: True,
+    jobs: Jobs | None = None,
     beside: Callable[[], Sequence[openapi.Operation]] = lambda: (),
 ) -> Starlette:
     """Return the native API, to be put behind `web.safety`: /health, /metrics, /api/v1/status, /api/v1/cycles; /openapi.json describes it and what is `beside` it."""
@@ -86,7 +90,12 @@ def build_app(
         return JSONResponse(await run_in_threadpool(lambda: _document(doors, beside())))
 
     hosts = _AnyHost()
-    doors = (Door(path="/health", handler=health), *_DOORS, Door(path=openapi.PATH, handler=describe))
+    doors = (
+        Door(path="/health", handler=health),
+        *_DOORS,
+        *_job_doors(jobs or Jobs(house)),
+        Door(path=openapi.PATH, handler=describe),
+    )
 
     def route(door: Door) -> Route:
         handler: Handler = partial(door.handler, house)
@@ -178,6 +187,25 @@ _DOORS = (
 )
 
 
+def _job_doors(jobs: Jobs) -> tuple[Door, ...]:
+    does, one = jobs_api.handlers(jobs), "/api/v1/jobs/{job_id}"
+    return (
+        Door(
+            path="/api/v1/models/{model}/jobs",
+            handler=does["submit"],
+            method="POST",
+            status=202,
+            takes=tuple(FORMATS),
+            query=jobs_api.QUERY,
+        ),
+        Door(path="/api/v1/jobs", handler=does["listed"]),
+        Door(path=one, handler=does["one"]),
+        Door(path=one, handler=does["remove"], method="DELETE"),
+        Door(path=f"{one}/result", handler=does["result"], answers="application/vnd.apache.parquet"),
+        Door(path=f"{one}/rejects", handler=does["rejects"], answers="application/jsonl"),
+    )
+
+
 def _document(doors: Sequence[Door], beside: Sequence[openapi.Operation]) -> dict[str, Any]:
     bodies = [door.body for door in doors if door.body is not None]
     refs, schemas = msgspec.json.schema_components(bodies, ref_template="#/components/schemas/{name}")
@@ -191,8 +219,10 @@ def _document(doors: Sequence[Door], beside: Sequence[openapi.Operation]) -> dic
             parameters=[
                 openapi.parameter(name, "path", {"type": "string"}, is_required=True)
                 for name in re.findall(r"\{(\w+)\}", door.path)
-            ],
-            body=None if door.body is None else {"application/json": known[door.body]},
+            ]
+            + [openapi.parameter(name, "query", {"type": "string"}, is_required=False) for name in door.query],
+            body={kind: {} for kind in door.takes}
+            or (None if door.body is None else {"application/json": known[door.body]}),
             answers=door.answers,
             status=door.status,
         )
