@@ -10,6 +10,7 @@ from tests.retrain.worlds import folder_with_rules, moving_world, project
 
 from homeostat.core.duration import Duration
 from homeostat.retrain.backtest import backtest, policies_of
+from homeostat.retrain.backtest_result import Detection
 from homeostat.retrain.report import as_html, as_table, as_text, sentences
 from homeostat.retrain.report_chart import chart, nice_ticks
 
@@ -90,6 +91,21 @@ def test_a_step_without_an_answer_breaks_the_line(result):
     line = next(one for one in drawing.iter("path") if one.get("class").startswith("line"))
     assert line.get("d").count("M") == 2
     assert chart(with_steps(result, lambda step: replace(step, metrics={})), "log_loss") == ""
+
+
+def test_the_page_shows_what_is_recommended_and_when_the_world_is_known_to_have_changed(result):
+    page = as_html(result)
+    assert page.count("recommended</span>") == 1
+    assert f'<div class="advice"><p>Take {result.recommendation.policy}: ' in page
+    assert 'class="change"' not in page
+    known = Detection(row=1500, at="2024-01-31T00:00:00+00:00", found=None)
+    outside = Detection(row=1, at="2023-01-01T00:00:00+00:00")
+    changed = [replace(one, detections=[known, outside], false_alarms=0) for one in result.policies]
+    page = as_html(replace(result, policies=changed, recommendation=None))
+    assert page.count('<line class="change"') == 3  # one in each chart
+    assert "dotted line: a known change" in page
+    assert "recommended</span>" not in page
+    assert "never found 0 of 2 known changes" in page
 
 
 def test_the_sentences_say_what_the_numbers_say(result):

@@ -93,10 +93,13 @@ def as_text(result: BacktestResult) -> str:
 
 def sentences(result: BacktestResult) -> list[str]:
     """Return what happened, in a few plain sentences."""
+    return [*advice(result, metric=_spaced(result.primary)), *_happened(result)]
+
+
+def _happened(result: BacktestResult) -> list[str]:
     never, always = result.policy("never"), result.policy("always")
     own = [one for one in result.policies if one.policy in _OWN]
-    said = advice(result, metric=_spaced(result.primary))
-    said += [sentence for one in own for sentence in _about(one, never, always, result)]
+    said = [sentence for one in own for sentence in _about(one, never, always, result)]
     if not own:
         said += [_figures(one, result) for one in result.policies]
     unanswered = [one for one in result.policies if one.answered < one.rows]
@@ -151,12 +154,19 @@ def as_html(result: BacktestResult) -> str:
     return PAGE.substitute(
         title=escape(f"Backtest of {result.model}"),
         about=escape(f"Target {result.target} ({result.task}); {_replayed(result)}. {_known(result)}"),
-        sentences="".join(f"<p>{escape(sentence)}</p>\n" for sentence in sentences(result)),
+        advice=_html_advice(result),
+        sentences="".join(f"<p>{escape(sentence)}</p>\n" for sentence in _happened(result)),
         table=_html_table(result),
         charts="\n".join(_html_chart(result, name) for name in names[:_CHARTS]),
         turns=_html_turns(result),
         steps="\n".join(_html_steps(one, names, result) for one in result.policies),
     )
+
+
+def _html_advice(result: BacktestResult) -> str:
+    said = advice(result, metric=_spaced(result.primary))
+    lines = "".join(f"<p>{escape(sentence)}</p>" for sentence in said)
+    return f'<div class="advice">{lines}</div>' if said else ""
 
 
 def _html_table(result: BacktestResult) -> str:
@@ -167,7 +177,10 @@ def _html_table(result: BacktestResult) -> str:
     body = []
     for index, (one, cells) in enumerate(zip(result.policies, rows(result), strict=True)):
         bold = best.get(one.policy, set())
-        first = f'<td class="name">{swatch(index)}{escape(cells[0])}<small>{escape(one.description)}</small></td>'
+        is_taken = result.recommendation is not None and one.policy == result.recommendation.policy
+        take = ' <span class="take">&#10003; recommended</span>' if is_taken else ""
+        about = f"<small>{escape(one.description)}</small>"
+        first = f'<td class="name">{swatch(index)}{escape(cells[0])}{take}{about}</td>'
         rest = "".join(
             f'<td class="number{" best" if k in bold else ""}">{escape(cell)}</td>'
             for k, cell in enumerate(cells[1:], start=1)
@@ -181,10 +194,11 @@ def _html_chart(result: BacktestResult, name: str) -> str:
     if not drawing:
         return ""
     sense = "higher is better" if result.higher_is_better.get(name) else "lower is better"
+    changes = "; dotted line: a known change" if any(one.detections for one in result.policies) else ""
     legend = " &nbsp; ".join(f"{swatch(k)}{escape(one.policy)}" for k, one in enumerate(result.policies))
     return (
         f'<h2>{escape(_spaced(name))} <span class="note">{sense}</span></h2>\n<p class="note">{legend} &nbsp; '
-        f'below: triangle an alert, dot a retraining, ring a challenger that was not promoted</p>\n<div class="chart">{drawing}</div>'
+        f'below: triangle an alert, dot a retraining, ring a challenger that was not promoted{changes}</p>\n<div class="chart">{drawing}</div>'
     )
 
 

@@ -51,6 +51,7 @@ def chart(result: BacktestResult, metric: str) -> str:
     parts = [
         f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{name} of each policy over the replay">',
         *_grid(scale, ticks, result),
+        *_changes(scale, result),
         *(_line(one, metric, scale, index) for index, one in enumerate(result.policies)),
         *(_lane(one, scale, index) for index, one in enumerate(result.policies)),
         "</svg>",
@@ -122,6 +123,17 @@ def _months(start: datetime, end: datetime) -> list[datetime]:
     return [
         first.replace(year=first.year + (first.month - 1 + k) // 12, month=(first.month - 1 + k) % 12 + 1)
         for k in range(count)
+    ]
+
+
+def _changes(scale: _Scale, result: BacktestResult) -> list[str]:
+    """Return a line for each known change within the drawing."""
+    moments = {each.at: _moment(each.at) for one in result.policies for each in one.detections}
+    return [
+        f'<line class="change" x1="{scale.x(moment):.1f}" x2="{scale.x(moment):.1f}" y1="{_TOP}" y2="{HEIGHT - _BOTTOM}">'
+        f"<title>{_told(at, 'a known change')}</title></line>"
+        for at, moment in moments.items()
+        if scale.start <= moment <= scale.end
     ]
 
 

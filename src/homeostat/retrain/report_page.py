@@ -17,6 +17,8 @@ PAGE = Template("""<!doctype html>
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); max-width: 68rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.45rem; margin-bottom: .2rem; } h2 { font-size: 1.1rem; margin: 2rem 0 .3rem; }
 .about, .note { color: var(--quiet); margin-top: 0; }
+.advice { border-left: 4px solid var(--good); padding: .1rem .9rem; margin: 1rem 0; } .advice p { margin: .4rem 0; } .take { color: var(--good); font-weight: 600; }
+.change { stroke: var(--ink); stroke-dasharray: 1 3; stroke-width: 1.5; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .93em; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid var(--line); }
@@ -38,6 +40,7 @@ details { margin: .5rem 0; } summary { cursor: pointer; }
 <body>
 <h1>$title</h1>
 <p class="about">$about</p>
+$advice
 $sentences
 <div class="wide"><table>
 $table
