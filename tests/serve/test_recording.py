@@ -117,9 +117,13 @@ def test_a_hashed_key_is_in_no_file_and_labels_still_find_their_rows(serve, tmp_
     assert server.predict(fakes.ROW, key=SECRET).status_code == 200
     assert server.predict(fakes.ROW, key=SECRET, request_id="chosen").status_code == 200
     assert server.predict({"x": 0.5, "city": None, "customer": 4711}).status_code == 200
+    bulk = [{**fakes.ROW, "customer": "b-" + SECRET}] * 20
+    assert server.post("/models/m/predict", {"rows": bulk}).status_code == 200
     assert server.label(key=SECRET, value="yes").json() == {"accepted": 1}
     expected = hashed(SECRET, KEY)
-    assert sorted(server.rows("key")) == sorted([(expected,)] * 3 + [(hashed("4711", KEY),)])
+    assert sorted(server.rows("key")) == sorted(
+        [(expected,)] * 3 + [(hashed("4711", KEY),)] + [(hashed("b-" + SECRET, KEY),)] * 20
+    )
     found = join(
         server.records.read("predictions", "m"),
         server.records.read("labels", "m"),
@@ -155,6 +159,11 @@ def test_personal_features_and_errors_that_may_quote_them_are_in_no_file(serve, 
     )
     assert json.loads(features) == {**fakes.ROW, "email": hashed(SECRET, KEY), "birth": None}
     assert error == ("ValueError: its words are not kept, as it reads 'email'" if isinstance(model, Quotes) else None)
+    bulk = server.post(
+        "/models/m/predict", {"rows": [row] * 20}
+    )  # rows of bulk requests may be recorded as they were sent
+    assert bulk.status_code == answer.status_code
+    assert server.engine.flush(10)
     refused = server.predict({**row, "x": SECRET})
     assert refused.status_code == 422
     server.records.seal()
