@@ -109,3 +109,12 @@ def test_columns_that_are_not_there_say_nothing(columns):
     )
     found = judged(7, settings=settings)
     assert (found.slices, found.found_slices, found.fairness) == ([], [], [])
+
+
+def test_a_window_that_decayed_says_why():
+    found = judged(8, where=pl.col("x").is_not_null(), flip=0.3)
+    assert found.decayed
+    assert found.attribution.causes[0].cause == "labels given the inputs"
+    assert found.attribution.causes[0].share > 0.8
+    assert "of the change: labels given the inputs" in found.summary
+    assert judged(2).attribution is None

@@ -129,6 +129,8 @@ def windows_text(found: Sequence[WindowVerdict]) -> str:
         ]
         parts.append(table(["all columns", "effect", "alarms at", "p", "state", "most by"], together))
     parts += groups_text(verdict)
+    if why := verdict.get("attribution"):
+        parts.append(_why_text(why))
     measured = [*verdict.get("predictions", []), *verdict.get("columns", [])]
     if measured:
         lines = [
@@ -137,6 +139,24 @@ def windows_text(found: Sequence[WindowVerdict]) -> str:
         ]
         parts.append(table(["column", "method", "effect", "alarms at", "p (adjusted)", "rows", "state"], lines))
     return "\n".join(parts)
+
+
+def _why_text(why: dict[str, Any]) -> str:
+    """Return what made the loss change, the greatest first."""
+    rows = [
+        (
+            one["cause"],
+            one["value"],
+            one["low"],
+            one["high"],
+            None if one["share"] is None else f"{one['share']:.0%}",
+            ", ".join(one["columns"]),
+        )
+        for one in why["causes"]
+    ]
+    weak = "" if why["is_sound"] else " (unsound: the rows overlap too little with the held-out ones)"
+    head = f"the loss went from {why['before']:.4g} to {why['after']:.4g}, because of{weak}:"
+    return head + "\n" + table(["cause", "change", "low", "high", "share", "columns"], rows)
 
 
 def groups_text(verdict: dict[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a window's verdict says beyond its columns: estimates, drift of all columns together, slices, fairness. Pure."""
+"""What a window's verdict says beyond its columns: estimates, drift of all columns together, slices, fairness, causes of a change. Pure."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,16 +10,20 @@ import polars as pl
 
 from homeostat.core.columns import Task
 from homeostat.track.predictions import Predictions
+from homeostat.watch.attribution import Attribution, attribute, grouped_columns, strengths_of
 from homeostat.watch.baseline import Baseline
+from homeostat.watch.domain import LEAST_ROWS, at_most
+from homeostat.watch.encoding import encode
 from homeostat.watch.estimating import estimated
 from homeostat.watch.fairness import Fairness, fairness
 from homeostat.watch.groups import Grouped, grouped
 from homeostat.watch.reference import Reference
 from homeostat.watch.settings import WatchSettings
-from homeostat.watch.slices import declared_slices, found_slices
+from homeostat.watch.slices import declared_slices, found_slices, row_losses
 from homeostat.watch.verdict import Cause, Verdict
 
 Array = npt.NDArray[Any]
+WHY_ROWS = 3_000  # of each side; fifteen classifiers learn from them
 
 
 def diagnosed(
@@ -61,7 +65,42 @@ def diagnosed(
     y = np.asarray(truth.filter(pl.Series(known)).to_list())
     held_out = None if baseline is None else _before(baseline, reference)
     labelled = features.filter(pl.Series(known))
+    if verdict.decayed and held_out is not None:
+        verdict = _explained(verdict, labelled, (y, predictions.take(known)), held_out, reference)
     return _sliced(verdict, labelled, (y, predictions.take(known)), held_out, reference=reference, settings=settings)
+
+
+def _explained(
+    verdict: Verdict,
+    features: pl.DataFrame,
+    told: tuple[Array, Predictions],
+    before: tuple[pl.DataFrame, Array, Predictions],
+    reference: Reference,
+) -> Verdict:
+    """Return the verdict with what made the loss change from the held-out rows to these."""
+    kinds = {name: one.kind for name, one in reference.features.columns.items()}
+    encoded = encode(before[0], features, kinds)
+    was, now = (row_losses(y, answers, reference.metric) for y, answers in (before[1:], told))
+    if not encoded.names or was is None or now is None or min(len(was), len(now)) < LEAST_ROWS:
+        return verdict
+    of_before, of_now = at_most(encoded.reference, WHY_ROWS), at_most(encoded.current, WHY_ROWS)
+    strengths = strengths_of(encoded.reference, encoded.current, encoded.is_category)
+    found = attribute(
+        encoded.reference[of_before],
+        encoded.current[of_now],
+        losses=(was[of_before], now[of_now]),
+        groups=grouped_columns(encoded.names, strengths.tolist()),
+        is_category=encoded.is_category,
+        names=encoded.names,
+    )
+    return msgspec.structs.replace(verdict, attribution=found, summary=f"{verdict.summary}; {_why(found)}")
+
+
+def _why(found: Attribution) -> str:
+    if not found.is_sound:
+        return "why it changed cannot be told: these rows are too unlike the held-out ones"
+    ranked = [f"{one.cause} {one.share:.0%}" for one in found.causes[:3] if one.share is not None]
+    return f"of the change: {', '.join(ranked)}" if ranked else "why it changed cannot be told from chance"
 
 
 def _sliced(

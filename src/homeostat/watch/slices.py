@@ -111,7 +111,7 @@ def found_slices(
     Y. Chung et al. 2019, "Slice Finder: Automated Data Slicing for Model Validation" (ICDE): one column first, then pairs of the columns with the
     worst groups; a pair inside a slice that is found already is no news. Significance is Welch's, adjusted over all slices that were looked at.
     """
-    losses = _losses(y, predictions, metric)
+    losses = row_losses(y, predictions, metric)
     if losses is None or len(losses) < 2 * least_rows or not losses.std() > 0:
         return []
     singles = [
@@ -169,7 +169,7 @@ def _effect(losses: Floats, rows: npt.NDArray[np.bool_]) -> tuple[float, float]:
     return difference / float(losses.std()), p_value
 
 
-def _losses(y: Array, predictions: Predictions, metric: str) -> Floats | None:
+def row_losses(y: Array, predictions: Predictions, metric: str) -> Floats | None:
     """Return each row's loss by the metric, or by accuracy where the metric is no mean of losses of classes."""
     needs_scores = metric in ("log_loss", "brier")
     if metric in LOSSES and (not needs_scores or predictions.scores is not None):

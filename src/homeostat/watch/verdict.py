@@ -11,6 +11,7 @@ from typing import Literal
 import msgspec
 
 from homeostat.watch.adjust import benjamini_hochberg
+from homeostat.watch.attribution import Attribution
 from homeostat.watch.charts import Reading, read_charts, read_shares
 from homeostat.watch.detection import Detection
 from homeostat.watch.estimate import Estimate
@@ -88,6 +89,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     slices: list[Slice] = []
     found_slices: list[Slice] = []
     fairness: list[Fairness] = []
+    attribution: Attribution | None = None
     notes: list[str] = []
 
     @property
