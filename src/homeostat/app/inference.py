@@ -197,11 +197,67 @@ def beat_on(follower: RouteFollower, stop: threading.Event) -> None:
             log.exception("cannot tell the store that this worker lives")
 
 
+class ServingWorker:
+    """A project's plane and what keeps it up to date, whatever carries requests to it."""
+
+    def __init__(self, house: House, *, worker_id: str) -> None:
+        from homeostat.serve.metrics import ServeMetrics
+        from homeostat.serve.scoreboard import Scoreboard
+
+        self._house = house
+        self._worker_id = worker_id
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._follower: RouteFollower | None = None
+        self._board = Scoreboard(house.place.state / "metrics")
+        self._metrics = ServeMetrics(self._board.counts)
+        self._plane: Plane | None = None
+        self._keeping: asyncio.Task[None] | None = None
+
+    async def open(self, *, default_model: str | None = None) -> "Desk":
+        """Load what the routes name, on this event loop, and follow them from now on. `default_model`: whom paths without one mean; None: the project's."""
+        from homeostat.serve.door import Desk
+        from homeostat.serve.request_ids import fresh_ids
+
+        house, settings = self._house, self._house.project.serve
+        self._plane = plane = plane_of(house, self._metrics)
+        self._keeping = asyncio.get_running_loop().create_task(keep_counts(self._metrics, self._board))
+        on_loop = OnLoop(plane, asyncio.get_running_loop())
+        follower = RouteFollower(house, on_loop, worker_id=self._worker_id, keeps_previous=settings.standby)
+        await asyncio.get_running_loop().run_in_executor(None, follower.look)
+        self._follower = follower
+        for work in (follow, beat_on):
+            self._threads.append(
+                threading.Thread(target=work, args=(follower, self._stop), name=work.__name__, daemon=True)
+            )
+            self._threads[-1].start()
+        return Desk(
+            plane=plane,
+            record=house.records,
+            settings=settings,
+            clock=house.clock,
+            new_id=fresh_ids(),
+            default_model=default_model or house.project.model,
+            scoreboard=self._board,
+            explainers=explainers(house),
+        )
+
+    def close(self) -> None:
+        """Tell the store that this worker is gone, and close what it writes to."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(timeout=5)
+        if self._follower is not None:
+            self._follower.leave()
+        self._board.write(self._metrics.snapshot())
+        if self._plane is not None and self._plane.tracing is not None:
+            self._plane.tracing.close()
+        self._house.records.close()
+
+
 def main() -> None:
     """Serve until SIGTERM."""
     from homeostat.serve.engine import Engine
-    from homeostat.serve.metrics import ServeMetrics
-    from homeostat.serve.scoreboard import Scoreboard
 
     logging.basicConfig(level=os.environ.get("HOMEOSTAT_LOG", "WARNING").upper())
     exit_when_orphaned()
@@ -209,58 +265,17 @@ def main() -> None:
     place = load(Path(project_file))
     worker_id = f"worker-{number}-{node_of(place)}"
     house = open_house(place, writer_id=worker_id, actor=worker_id)
+    worker = ServingWorker(house, worker_id=worker_id)
     settings = place.project.serve
-    stop = threading.Event()
-    threads: list[threading.Thread] = []
-    followers: list[RouteFollower] = []
-    planes: list[Plane] = []
-    board = Scoreboard(place.state / "metrics")
-    metrics = ServeMetrics(board.counts)
-    keeping: list[asyncio.Task[None]] = []
-
-    async def make() -> "Desk":
-        from homeostat.serve.door import Desk
-        from homeostat.serve.request_ids import fresh_ids
-
-        plane = plane_of(house, metrics)
-        planes.append(plane)
-        keeping.append(asyncio.get_running_loop().create_task(keep_counts(metrics, board)))
-        on_loop = OnLoop(plane, asyncio.get_running_loop())
-        follower = RouteFollower(house, on_loop, worker_id=worker_id, keeps_previous=settings.standby)
-        await asyncio.get_running_loop().run_in_executor(None, follower.look)
-        followers.append(follower)
-        for work in (follow, beat_on):
-            threads.append(threading.Thread(target=work, args=(follower, stop), name=work.__name__, daemon=True))
-            threads[-1].start()
-        return Desk(
-            plane=plane,
-            record=house.records,
-            settings=settings,
-            clock=house.clock,
-            new_id=fresh_ids(),
-            default_model=place.project.model,
-            scoreboard=board,
-            explainers=explainers(house),
-        )
-
     engine = Engine(
         host=settings.host,
         port=settings.port,
-        make=make,
+        make=worker.open,
         drain_s=settings.drain.total_seconds(),
         beside=None if settings.grpc_port is None else speak_grpc,
     )
     engine.run()
-    stop.set()
-    for thread in threads:
-        thread.join(timeout=5)
-    for follower in followers:
-        follower.leave()
-    board.write(metrics.snapshot())
-    for plane in planes:
-        if plane.tracing is not None:
-            plane.tracing.close()
-    house.records.close()
+    worker.close()
     os._exit(0)  # threads of a model's library may hang: no exit waits for them
 
 
