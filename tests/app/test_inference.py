@@ -223,3 +223,44 @@ def test_the_version_to_return_to_is_kept_unless_it_was_given_up(server):
     tell_unhealthy(server.store, model="m", version=1, reason="it dies", worker_id="worker-0", now=NOW)
     server.look()
     assert server.plane.plane.standby("m") is None
+
+
+def test_a_roll_back_does_not_wait_for_what_is_still_being_loaded(server):
+    server.route(champion=1)
+    server.look()
+    loading, ended = threading.Event(), threading.Event()
+    load = server.plane.plane._load
+
+    async def endless(model, version):
+        if version != 2:
+            return await load(model, version)
+        loading.set()
+        try:
+            return await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    server.plane.plane._load = endless
+    server.route(champion=2)
+    looking = threading.Thread(target=server.look)
+    looking.start()
+    assert loading.wait(20)
+    server.route(champion=1)
+    looking.join(20)
+    assert ended.wait(20)
+    assert server.worker().generations == {"m": 1}, "it has not switched to what it gave up"
+    server.look()
+    assert server.serves == (1,)
+    assert server.worker().generations == {"m": 3}
+    assert server.events() == [], "nothing has failed"
+
+
+def test_a_store_that_is_away_does_not_end_a_switch(server):
+    server.route(champion=1)
+    server.look()
+    route = server.route(champion=2)
+    store, server.follower._house.store = server.follower._house.store, None
+    assert not server.follower._is_superseded(route)
+    server.follower._house.store = store
+    server.look()
+    assert server.serves == (2,)

@@ -25,6 +25,7 @@ from homeostat.core.records import ModelVersion, Route, Worker
 from homeostat.registry.health import tell_unhealthy
 from homeostat.registry.routing import to_return_to
 from homeostat.registry.workers import tell_unable
+from homeostat.serve.switching import Superseded, never, switch_from_thread
 
 if TYPE_CHECKING:
     from homeostat.serve.door import Desk
@@ -50,7 +51,9 @@ class _Failure:
 class Switched(Protocol):
     """A plane as a thread sees it."""
 
-    def switch(self, route: Route, *, standby: int | None = None) -> None: ...
+    def switch(
+        self, route: Route, *, standby: int | None = None, is_superseded: Callable[[], bool] = never
+    ) -> None: ...
     @property
     def routes(self) -> dict[str, Route]: ...
 
@@ -62,9 +65,9 @@ class OnLoop:
     plane: "Plane"
     loop: asyncio.AbstractEventLoop
 
-    def switch(self, route: Route, *, standby: int | None = None) -> None:
+    def switch(self, route: Route, *, standby: int | None = None, is_superseded: Callable[[], bool] = never) -> None:
         """Switch, and return when it is done."""
-        asyncio.run_coroutine_threadsafe(self.plane.switch(route, standby=standby), self.loop).result()
+        switch_from_thread(self.plane, self.loop, route, standby=standby, is_superseded=is_superseded)
 
     @property
     def routes(self) -> dict[str, Route]:
@@ -107,7 +110,10 @@ class RouteFollower:
 
     def _follow(self, route: Route, standby: int | None) -> bool:
         try:
-            self._plane.switch(route, standby=standby)
+            self._plane.switch(route, standby=standby, is_superseded=partial(self._is_superseded, route))
+        except Superseded:
+            log.info("%s: generation %s was given up for a newer one", route.model, route.generation)
+            return False
         except BeingBuilt:
             self._waits(route)
             return False
@@ -118,6 +124,16 @@ class RouteFollower:
         self._failed.pop(route.model, None)
         self._generations[route.model] = route.generation
         return True
+
+    def _is_superseded(self, route: Route) -> bool:
+        """Return whether the store has a newer route; False where it does not answer."""
+        try:
+            with self._house.store.read() as tx:
+                newest = tx.routes.get(route.model)
+        except Exception:  # border: a store that is away must not end what goes on without it
+            log.exception("cannot read the routes")
+            return False
+        return newest is not None and newest.generation > route.generation
 
     def _waits(self, route: Route) -> None:
         """Try again in a second: an environment is being built, which is no failure."""

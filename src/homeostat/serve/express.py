@@ -114,6 +114,7 @@ class Express:
                 self._ordinary(one.request, one.reply)
             return
         seconds = time.perf_counter() - start
+        self._desk.plane.remember(lane.route.model, table)
         said = _Said(found.labels.tolist(), None if found.scores is None else found.scores.tolist(), start, seconds)
         recording = self._desk.plane.recording
         rows = _rows(lane, batch, said, recording, received=self._desk.clock.now())

@@ -302,10 +302,16 @@ class Plane:
         self.metrics.series(asked.model, answering.version, role).answered(
             time.perf_counter() - start, outcome.waited_s
         )
-        self._remember(asked)
+        self.remember(asked.model, asked.table)
         return Answer(
             request_id=asked.request_id, model=asked.model, version=answering.version, predictions=outcome.predictions
         )
+
+    def remember(self, model: str, table: Table) -> None:
+        """Keep now and then some rows that were answered, to warm up the next version with."""
+        self._asked += 1
+        if self._asked % _KEEP_EVERY == 1:
+            self._recent.setdefault(model, deque(maxlen=4)).append(table.slice(0, _WARM_ROWS))
 
     async def flush(self, timeout_s: float | None = None) -> bool:
         """Wait for the evaluations beside the answers; return whether they are done."""
@@ -377,11 +383,6 @@ class Plane:
         task = asyncio.get_running_loop().create_task(work)
         self._beside.add(task)
         task.add_done_callback(self._beside.discard)
-
-    def _remember(self, asked: Question) -> None:
-        self._asked += 1
-        if self._asked % _KEEP_EVERY == 1:
-            self._recent.setdefault(asked.model, deque(maxlen=4)).append(asked.table.slice(0, _WARM_ROWS))
 
     async def _evaluate(
         self,

@@ -22,6 +22,7 @@ from homeostat.serve.explain.explain import Explainer
 from homeostat.serve.metrics import ServeMetrics
 from homeostat.serve.plane import Load, Plane
 from homeostat.serve.settings import ServeSettings
+from homeostat.serve.switching import never, switch_from_thread
 from homeostat.serve.table import Table
 from homeostat.train.package import Package
 
@@ -200,8 +201,8 @@ class PlaneInThread:
     def generations(self) -> dict[str, int]:
         return self.plane.generations
 
-    def switch(self, route: Route, *, standby: int | None = None) -> None:
-        self.run(self.plane.switch(route, standby=standby))
+    def switch(self, route: Route, *, standby: int | None = None, is_superseded: Callable[[], bool] = never) -> None:
+        switch_from_thread(self.plane, self.loop, route, standby=standby, is_superseded=is_superseded)
 
     def forget(self, model: str) -> None:
         async def forget() -> None:

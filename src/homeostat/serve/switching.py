@@ -1,0 +1,44 @@
+"""Switching a plane from another thread, for as long as nothing newer is wanted."""
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from homeostat.core.records import Route
+
+if TYPE_CHECKING:
+    from homeostat.serve.plane import Plane
+
+_LOOK_S = 0.1
+
+
+class Superseded(Exception):
+    """A newer route came while the versions of this one were loaded: they are loaded no further."""
+
+
+def never() -> bool:
+    return False
+
+
+def switch_from_thread(
+    plane: "Plane",
+    loop: asyncio.AbstractEventLoop,
+    route: Route,
+    *,
+    standby: int | None = None,
+    is_superseded: Callable[[], bool] = never,
+) -> None:
+    """Switch a plane that lives on the loop, and return when it is done; raise what `Plane.switch` raises.
+
+    While versions load, `is_superseded` is asked ten times a second: a roll-back need not wait for what it rolls back. Then the loading is
+    ended, the plane answers as it did, and Superseded is raised.
+    """
+    switching = asyncio.run_coroutine_threadsafe(plane.switch(route, standby=standby), loop)
+    while True:
+        try:
+            return switching.result(_LOOK_S)
+        except TimeoutError:
+            if switching.done():
+                return switching.result()
+            if is_superseded() and switching.cancel():
+                raise Superseded from None
