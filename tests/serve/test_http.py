@@ -464,3 +464,12 @@ def test_a_wrong_method_is_told_the_right_one(tmp_path):
     assert house.plane.close(10)
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
     assert answer.json()["error"]["hint"] == "use POST"
+
+
+def test_an_error_that_cannot_be_told_is_still_an_answer():
+    """Nobody waits for ever because our own words are broken."""
+    from homeostat.core.errors import InvalidInput
+    from homeostat.serve.app import _told
+
+    assert _told(InvalidInput("half a surrogate: \ud800"), None, "/x").status == 500
+    assert _told(InvalidInput("whole"), None, "/x").status == 400

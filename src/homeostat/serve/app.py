@@ -79,12 +79,20 @@ class App:
         except HomeostatError as error:
             if error.http_status >= 500:
                 log.warning("serve.request_failed", extra={"path": pattern, "error": error.code})
-            response = refused(error, endpoint)
+            response = _told(error, endpoint, pattern)
         except Exception:  # border: a request; what is no HomeostatError is our fault
             log.exception("serve.request_broke", extra={"path": pattern})
             response = as_json(_BROKEN, status=500)
         self._metrics.requested(pattern, response.status, time.perf_counter() - start)
         return response
+
+
+def _told(error: HomeostatError, endpoint: Endpoint | None, pattern: str) -> Response:
+    try:
+        return refused(error, endpoint)
+    except Exception:  # border: an error that cannot be told is one of ours, and the client still waits
+        log.exception("serve.request_broke", extra={"path": pattern})
+        return as_json(_BROKEN, status=500)
 
 
 def refused(error: HomeostatError, endpoint: Endpoint | None) -> Response:

@@ -55,14 +55,19 @@ def _not_finite(body: bytes) -> str | None:
             columns = value.get("columns")
             if isinstance(columns, list) and isinstance(value.get("data"), list):
                 value["data"] = [dict(zip(map(str, columns), row, strict=False)) for row in _lists(value["data"])]
-            waiting += [(f"{path}.{name[:100]}" if path else name[:100], each) for name, each in value.items()]
+            waiting += [(f"{path}.{_told(name)}" if path else _told(name), each) for name, each in value.items()]
         elif isinstance(value, list):
             for at, each in enumerate(value):
                 called = each.get("name") if isinstance(each, dict) else None
-                waiting.append((f"{path}[{at}]" + (f" '{called[:100]}'" if isinstance(called, str) else ""), each))
+                waiting.append((f"{path}[{at}]" + (f" '{_told(called)}'" if isinstance(called, str) else ""), each))
         elif isinstance(value, float) and not math.isfinite(value):
             return path or "it"
     return None
+
+
+def _told(name: str) -> str:
+    """Return a name as it can be told: short, without the halves of surrogates, which Python's parser takes."""
+    return name[:100].encode(errors="replace").decode()
 
 
 def _lists(values: list[Any]) -> list[list[Any]]:
@@ -89,7 +94,7 @@ def refuse_twice(body: bytes, keys: int) -> None:
         json.loads(body.decode(), object_pairs_hook=_each_once, parse_int=_nothing, parse_float=_nothing)
     except _Twice as error:
         raise InvalidInput(
-            f"the field '{str(error)[:100]}' is there twice in one object", hint="send each field once"
+            f"the field '{_told(str(error))}' is there twice in one object", hint="send each field once"
         ) from error
     except RecursionError as error:
         raise InvalidInput("the body is nested too deeply", hint="rows are flat objects of columns") from error

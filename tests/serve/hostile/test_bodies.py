@@ -59,6 +59,8 @@ BROKEN = {
     "deep and whole": b'{"inputs": ' + b"[" * 40_000 + b"]" * 40_000 + b"}",
     "invalid UTF-8": b'{"rows": [{"n": 1, "x": 0.5, "city": "\xff\xfe"}]}',
     "half a surrogate": b'{"inputs": [{"n": 1, "x": 0.5, "city": "\\ud800"}]}',
+    "half a surrogate beside NaN": b'{"inputs": [{"\\ud800": NaN, "name": "\\udfff"}]}',
+    "half a surrogate twice": b'{"inputs": [], "\\ud800": 1, "\\ud800": 2}',
     "UTF-16": '{"rows": []}'.encode("utf-16"),
     "a mark before it": b"\xef\xbb\xbf" + b'{"inputs": [[1, 0.5, "Ulm"]]}',
     "noughts": b"\0" * 1000,

@@ -104,7 +104,7 @@ async def infer(desk: Desk, request: Request) -> Response:
 
 
 def _read(request: Request, served: Served) -> tuple[Inference, Rows]:
-    asked = _asked(request)
+    asked = asked_of(request)
     refuse_outputs([output.name for output in asked.outputs], served.signature)
     return asked, rows_of(served.decoder, asked.inputs)
 
@@ -114,7 +114,7 @@ def _served(desk: Desk, request: Request) -> Served:
     return desk.plane.served(request.params["model"], None if version is None else version_of(version))
 
 
-def _asked(request: Request) -> Inference:
+def asked_of(request: Request) -> Inference:
     """Return the request, its binary tensors cut from behind the JSON."""
     header = request.headers.get(_HEADER_LENGTH)
     body = request.body
