@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from homeostat.app.environments import BeingBuilt, Environments
+from homeostat.app.environments import BeingBuilt, Environments, interpreters
 from homeostat.app.loading import loader
 from homeostat.app.project import load
 from homeostat.app.wiring import open_house
@@ -18,9 +18,13 @@ from homeostat.core.errors import InvalidInput
 from homeostat.core.records import ModelVersion
 from homeostat.registry.evaluated import environment_told
 from homeostat.registry.versions import digests_of
+from homeostat.serve.probe import ServerProbe
 from homeostat.serve.table import Table
 from homeostat.testing.serving import REGRESSION
+from homeostat.train.jobs import predict_in_child
 from homeostat.train.package import write_package
+from homeostat.train.runner import Interpreter, ours
+from homeostat.train.settings import TrainSettings
 from homeostat.train.signature import to_json
 
 EXAMPLE = pl.DataFrame({"x": [0.25], "city": ["Ulm"]})
@@ -96,6 +100,30 @@ def test_its_process_gets_our_code_and_nothing_else_from_here(tmp_path):
     assert given["LANG"] == "C"
     assert "VIRTUAL_ENV" not in given
     assert [path.name for path in Path(given["PYTHONPATH"]).iterdir()] == ["homeostat"]
+
+
+class Echoes:
+    """Answers with a variable of the process that it is asked in."""
+
+    def predict(self, frame):
+        return frame["x"].to_numpy() * 0 + float(os.environ.get("HOMEOSTAT_TEST_MARK", "0"))
+
+
+def test_a_candidate_is_tried_and_probed_by_the_interpreter_of_its_package(tmp_path):
+    folder = package(tmp_path / "package", model=Echoes())
+    by = Interpreter(python=sys.executable, environment={"HOMEOSTAT_TEST_MARK": "7"})
+    tried = predict_in_child(
+        folder, EXAMPLE, settings=TrainSettings(), root=tmp_path, workdir=tmp_path / "work", interpreter=by
+    )
+    assert tried.labels.tolist() == [7.0]
+    probed = ServerProbe(interpreter_of={folder: by}.get).predict(folder, EXAMPLE.to_dicts(), timeout_s=60)
+    assert probed.outputs == [{"prediction": 7.0}]
+
+
+def test_only_the_settings_allow_other_interpreters(house):
+    assert interpreters(house.place) is not ours
+    (house.root / "homeostat.yaml").write_text(PROJECT.replace("own", "server"))
+    assert interpreters(load(house.root / "homeostat.yaml")) is ours
 
 
 def wheel(folder: Path) -> None:
@@ -193,5 +221,18 @@ def test_versions_made_with_other_packages_answer_by_them(house, tmp_path, monke
     assert len(built) == 2
     assert answers(house, older.version) == [106.0, 106.0]  # the second time nothing is built
     assert {path for path in (house.place.state / "environments").iterdir() if (path / "done").exists()} == built
+    environments = Environments(house.place.state / "environments")
+    folder = tmp_path / "mine"
+    tried = predict_in_child(
+        folder,
+        EXAMPLE,
+        settings=TrainSettings(),
+        root=tmp_path,
+        workdir=tmp_path / "work",
+        interpreter=environments.await_interpreter(folder),
+    )
+    assert tried.labels.tolist() == [105.0]
+    probe = ServerProbe(interpreter_of=environments.await_interpreter)
+    assert probe.predict(folder, EXAMPLE.to_dicts(), timeout_s=120).outputs == [{"prediction": 105.0}]
     told = environment_told(older, blobs=house.blobs, environments="own")
     assert told == f"its own: scikit-learn==1.6.1 was recorded, {sklearn.__version__} is installed"

@@ -22,8 +22,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from homeostat.app.project import Place
 from homeostat.core.errors import HomeostatError, InvalidInput
 from homeostat.train.requirements import Recorded, installable, recorded_in, unmet
+from homeostat.train.runner import Interpreter, InterpreterOf, ours
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +41,16 @@ _LIMIT_S = 600.0
 _AGAIN_S = 60.0
 _LAST_LINES = 8
 _DONE = "done"
+_CODE = "PYTHONPATH"
+_FOLDER = "environments"
 _OLDEST = (3, 11)
+
+
+def interpreters(place: Place) -> InterpreterOf:
+    """Return what tells by which interpreter a package is tried and judged: our own, unless the project's settings allow others."""
+    if place.project.serve.environments == "server":
+        return ours
+    return Environments(place.state / _FOLDER).await_interpreter
 
 
 class BeingBuilt(HomeostatError):
@@ -89,11 +100,25 @@ class Environments:
                 thread.start()
         raise BeingBuilt(f"the environment of {package.name} is being built", hint="it is tried again every second")
 
+    def await_interpreter(self, package: Path) -> Interpreter | None:
+        """Return what to ask the package by when it is there, None where that is this process's own; raise InvalidInput where it cannot be built.
+
+        Takes minutes at the first time: for whoever tries and judges versions, not for who answers requests.
+        """
+        said = recorded_in(package)
+        if not unmet(said):
+            return None
+        asked = _Asked.of(said)
+        asked.build(self._root, self._environment)
+        python = asked.ready(self._root)
+        assert python is not None
+        return Interpreter(python=str(python), environment={_CODE: str(_our_code(self._root))})
+
     def child_environment(self) -> dict[str, str]:
         """Return the variables of a process by such an interpreter: it gets our code, and nothing else that is installed here."""
         return {
             **{name: value for name, value in self._environment.items() if name not in _OUR_PYTHON},
-            "PYTHONPATH": str(_our_code(self._root)),
+            _CODE: str(_our_code(self._root)),
         }
 
     def wait(self) -> None:
@@ -116,7 +141,7 @@ class Environments:
             del self._under_way[asked.name]
 
 
-_OUR_PYTHON = {"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"}
+_OUR_PYTHON = {_CODE, "PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import polars as pl
 
 from homeostat.app.adapting import follow_rewards
 from homeostat.app.durable import DurableCycles, Unfinished
+from homeostat.app.environments import interpreters
 from homeostat.app.wiring import House
 from homeostat.core.ports import CandidateProbe, Durable
 from homeostat.core.records import Cycle, CycleState
@@ -205,6 +206,7 @@ class Loop:
             root=house.root,
             workdir=house.workdir,
             pause=self._pause,
+            interpreter_of=interpreters(house.place),
         )
 
     def _await_lead(self) -> None:

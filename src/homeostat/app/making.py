@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import msgspec
 
+from homeostat.app.environments import interpreters
 from homeostat.app.wiring import House
 from homeostat.core.errors import InvalidInput, NotFound
 from homeostat.core.records import DatasetVersion, GateReport, ModelVersion, Run, RunStatus
@@ -32,16 +33,18 @@ def workshop(house: House, *, actor: str | None = None) -> "Workshop":
     from homeostat.retrain.workshop import Workshop
     from homeostat.serve.probe import ServerProbe
 
+    interpreter_of = interpreters(house.place)
     return Workshop(
         project=house.project,
         store=house.store,
         tables=house.tables,
         blobs=house.blobs,
         clock=house.clock,
-        probe=ServerProbe(),
+        probe=ServerProbe(interpreter_of=interpreter_of),
         root=house.root,
         workdir=house.workdir,
         actor=actor or house.actor,
+        interpreter_of=interpreter_of,
     )
 
 

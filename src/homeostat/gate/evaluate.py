@@ -19,6 +19,7 @@ from homeostat.gate.settings import GateSettings
 from homeostat.gate.suite import SuiteReport, run_suite
 from homeostat.track.predictions import Predictions
 from homeostat.train.frames import target
+from homeostat.train.runner import InterpreterOf, ours
 from homeostat.train.settings import TrainSettings
 from homeostat.train.signature import from_json, to_json
 
@@ -47,16 +48,17 @@ def evaluate(
     train_target: pl.Series | None = None,
     predict: Predict | None = None,
     package: str | None = None,
+    interpreter_of: InterpreterOf = ours,
 ) -> GateReport:
     """Return the report of the run's model on `test`, stored with its audit event (`gate.passed`, `gate.failed`) in one transaction.
 
     `package`: the blob prefix of the model, where it is not the run's own. A report of that id is returned as it is. Rows without a target are left out. `predict` answers for the champion (None: in a child
-    process). A model that fails is a report, not an error; errors are NotFound (no predictions of that run) and InvalidInput (they are not
+    process, by `interpreter_of` its package). A model that fails is a report, not an error; errors are NotFound (no predictions of that run) and InvalidInput (they are not
     of these rows).
     """
     if (known := _known(store, report_id)) is not None:
         return known
-    ask = predict or _in_child(train_settings, root, workdir, champion)
+    ask = predict or _in_child(train_settings, root, workdir, champion, interpreter_of)
     frame, candidate = _aligned(test, _candidate(blobs, run, signature), roles)
     answers, failure = _champion_answers(blobs, champion, frame, ask)
     evidence = Evidence(
@@ -105,14 +107,24 @@ def _known(store: Store, report_id: str) -> GateReport | None:
             return None
 
 
-def _in_child(settings: TrainSettings, root: Path, workdir: Path, champion: ModelVersion | None) -> Predict:
+def _in_child(
+    settings: TrainSettings, root: Path, workdir: Path, champion: ModelVersion | None, interpreter_of: InterpreterOf
+) -> Predict:
     from homeostat.train.jobs import predict_in_child
 
     signature = from_json(champion.signature) if champion is not None and champion.source else None
 
     def ask(package: Path, frame: pl.DataFrame) -> Predictions:
         folder = workdir / "champion"
-        return predict_in_child(package, frame, settings=settings, root=root, workdir=folder, signature=signature)
+        return predict_in_child(
+            package,
+            frame,
+            settings=settings,
+            root=root,
+            workdir=folder,
+            signature=signature,
+            interpreter=interpreter_of(package),
+        )
 
     return ask
 

@@ -31,6 +31,7 @@ from homeostat.retrain.settings import CanaryStep, Rollout
 from homeostat.retrain.workshop import Workshop
 from homeostat.serve.canary import judge
 from homeostat.serve.canary_stats import step_stats
+from homeostat.train.runner import InterpreterOf, ours
 from homeostat.train.settings import TrainSettings
 from homeostat.train.signature import from_json
 
@@ -55,6 +56,7 @@ class LiveStages:
     workdir: Path
     pause: Callable[[float], None]
     actor: str = "homeostat"
+    interpreter_of: InterpreterOf = ours
 
     # -- what is learned from
 
@@ -278,6 +280,7 @@ class LiveStages:
             root=self.root,
             workdir=self.workdir,
             actor=self.actor,
+            interpreter_of=self.interpreter_of,
         )
 
     def _run(self, trained: Json) -> Run:

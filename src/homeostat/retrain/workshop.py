@@ -30,6 +30,7 @@ from homeostat.track.predictions import Predictions
 from homeostat.track.runs import artifacts_of
 from homeostat.train.frames import target
 from homeostat.train.run import train_run
+from homeostat.train.runner import InterpreterOf, ours
 from homeostat.train.settings import TrainSettings
 from homeostat.train.signature import from_json, signature_of, to_json
 from homeostat.train.trial import trial_run
@@ -57,6 +58,7 @@ class Workshop:
     root: Path
     workdir: Path
     actor: str
+    interpreter_of: InterpreterOf = ours
 
     def data(self) -> DatasetVersion:
         """Return the newest version of the data; where there is none, the source is read and becomes the first."""
@@ -169,6 +171,7 @@ class Workshop:
             root=self.root,
             workdir=self.workdir / run_id,
             actor=self.actor,
+            interpreter=self.interpreter_of(package),
         )
 
     def adopted(self, run: Run) -> ModelVersion | None:
@@ -203,6 +206,7 @@ class Workshop:
             report_id=report_id,
             train_target=parts.train[self.project.data.target],
             package=None if tried is None else tried.location,
+            interpreter_of=self.interpreter_of,
         )
 
     def _as_tested(self, champion: ModelVersion | None) -> ModelVersion | None:

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,7 +21,7 @@ from homeostat.core.errors import JobFailed, JobKilled
 from homeostat.core.records import Json
 from homeostat.serve.probe_server import MODEL
 from homeostat.train.redact import Redactor
-from homeostat.train.runner import scrubbed
+from homeostat.train.runner import Interpreter, InterpreterOf, ours, scrubbed
 
 _LAST_WORDS_BYTES = 2000
 
@@ -41,8 +41,9 @@ class Probed:
 class ServerProbe:
     """A CandidateProbe. The model's code gets the harmless environment variables and those named in `env`, as in training."""
 
-    def __init__(self, *, env: Sequence[str] = ()) -> None:
+    def __init__(self, *, env: Sequence[str] = (), interpreter_of: InterpreterOf = ours) -> None:
         self._env = tuple(env)
+        self._interpreter_of = interpreter_of
 
     def predict(
         self, package: Path, rows: Sequence[Json], *, timeout_s: float, signature: Json | None = None
@@ -52,14 +53,22 @@ class ServerProbe:
         Raises JobFailed where the candidate cannot be loaded, dies, refuses or fails a row, or where all of it takes too long. A process
         that is killed from outside is started once more.
         """
+        interpreter = self._interpreter_of(package)
         until = time.monotonic() + timeout_s
         try:
-            return self._tried(package, rows, until, signature)
+            return self._tried(package, rows, until, signature, interpreter)
         except JobKilled:
-            return self._tried(package, rows, until, signature)
+            return self._tried(package, rows, until, signature, interpreter)
 
-    def _tried(self, package: Path, rows: Sequence[Json], until: float, signature: Json | None) -> Probed:
-        with _server(package, self._env, signature) as server:
+    def _tried(
+        self,
+        package: Path,
+        rows: Sequence[Json],
+        until: float,
+        signature: Json | None,
+        interpreter: Interpreter | None,
+    ) -> Probed:
+        with _server(package, self._env, signature, interpreter) as server:
             started = server.started(until)
             outputs, latencies = [], []
             for number, row in enumerate(rows):
@@ -70,7 +79,9 @@ class ServerProbe:
 
 
 @contextlib.contextmanager
-def _server(package: Path, env: tuple[str, ...], signature: Json | None) -> Iterator["_Server"]:
+def _server(
+    package: Path, env: tuple[str, ...], signature: Json | None, interpreter: Interpreter | None
+) -> Iterator["_Server"]:
     """Start the server, and kill it and all that it started at the end of the block."""
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb", buffering=0) as report, tempfile.TemporaryFile() as output:
@@ -84,7 +95,7 @@ def _server(package: Path, env: tuple[str, ...], signature: Json | None) -> Iter
                     str(package.absolute()),
                     str(os.getpid()),
                     str(writing),
-                    *([] if signature is None else [json.dumps(signature)]),
+                    json.dumps({"signature": signature, "interpreter": interpreter and asdict(interpreter)}),
                 ],
                 env=scrubbed(dict(os.environ), env),
                 stdin=subprocess.DEVNULL,

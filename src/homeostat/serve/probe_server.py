@@ -1,4 +1,4 @@
-"""A server of one candidate, for a probe: `python -P -m homeostat.serve.probe_server PACKAGE PARENT REPORT_FD [SIGNATURE]`.
+"""A server of one candidate, for a probe: `python -P -m homeostat.serve.probe_server PACKAGE PARENT REPORT_FD HOW`.
 
 It is the real application on the real server; only its record forgets. Reports one JSON object to the descriptor: `port` and `load_s`, or
 `error`. Ends with its parent.
@@ -18,7 +18,7 @@ from homeostat.core.errors import HomeostatError
 from homeostat.core.records import Json, Route
 from homeostat.serve.door import Desk
 from homeostat.serve.engine import Engine
-from homeostat.serve.evaluator import ThreadEvaluator
+from homeostat.serve.evaluator import Evaluator, ThreadEvaluator
 from homeostat.serve.plane import Plane
 from homeostat.serve.settings import ServeSettings
 from homeostat.train.package import read_package
@@ -48,13 +48,23 @@ class _Forgets:
         return count
 
 
-def main(package: Path, parent: int, report_fd: int, signature: str | None = None) -> None:
+def main(package: Path, parent: int, report_fd: int, how: str) -> None:
+    """Serve until the parent ends. `how` is JSON: `signature`, null where the package has it; `interpreter`, null or the `python` and `environment` of its own."""
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     start = time.perf_counter()
-    known = None if signature is None else from_json(json.loads(signature))
+    told = json.loads(how)
+    signature, interpreter = told["signature"], told["interpreter"]
 
-    async def load(_model: str, _version: int) -> ThreadEvaluator:
-        return ThreadEvaluator(read_package(package, signature=known))
+    async def load(_model: str, _version: int) -> Evaluator:
+        if interpreter is None:
+            return ThreadEvaluator(read_package(package, signature=None if signature is None else from_json(signature)))
+        from homeostat.serve.hosts.host import Host, HostSettings
+
+        environment = {**os.environ, **interpreter["environment"]}
+        settings = HostSettings(command=(interpreter["python"],), environment=environment)
+        host = Host(package, signature=signature, settings=settings)
+        await host.start()
+        return host
 
     async def make() -> Desk:
         plane = Plane(load, _Forgets(), _Now())
@@ -86,6 +96,6 @@ def _end_with(parent: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:5])
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
     sys.stdout.flush()
     os._exit(0)

@@ -17,7 +17,7 @@ from homeostat.track.predictions import Predictions
 from homeostat.train.package import read_signature
 from homeostat.train.recorded import settings_json
 from homeostat.train.rows import training_rows
-from homeostat.train.runner import ChildResult, Limits, run_child
+from homeostat.train.runner import ChildResult, Interpreter, Limits, run_child
 from homeostat.train.settings import TrainSettings
 from homeostat.train.signature import to_json
 
@@ -104,10 +104,11 @@ def predict_in_child(
     workdir: Path,
     environment: Mapping[str, str] | None = None,
     signature: Signature | None = None,
+    interpreter: Interpreter | None = None,
 ) -> Predictions:
     """Return what a package answers to the rows, asked in a child process within the limits of the settings; raises JobFailed.
 
-    A package that a client logged needs the `signature` of its version.
+    A package that a client logged needs the `signature` of its version. `interpreter`: of the package's own environment, where it has one.
     """
     workdir.mkdir(parents=True, exist_ok=True)
     frame.write_ipc(workdir / "frame.arrow")
@@ -119,7 +120,15 @@ def predict_in_child(
         "root": str(root.resolve()),
         "signature": None if signature is None else to_json(signature),
     }
-    result = _run("predicting", spec, settings=settings, root=root, workdir=workdir, environment=environment)
+    result = _run(
+        "predicting",
+        spec,
+        settings=settings,
+        root=root,
+        workdir=workdir,
+        environment=environment,
+        interpreter=interpreter,
+    )
     _accepted("predicting", result, settings)
     return _predictions(workdir, signature or read_signature(package))
 
@@ -136,11 +145,14 @@ def _run(
     root: Path,
     workdir: Path,
     environment: Mapping[str, str] | None,
+    interpreter: Interpreter | None = None,
 ) -> ChildResult:
     limits = Limits(
         timeout_s=settings.timeout.total_seconds(), memory_bytes=size_bytes(settings.memory), env=tuple(settings.env)
     )
-    result = run_child(_CHILD, spec, limits=limits, cwd=root, workdir=workdir, environment=environment)
+    result = run_child(
+        _CHILD, spec, limits=limits, cwd=root, workdir=workdir, environment=environment, interpreter=interpreter
+    )
     name = "train.log" if what == "training" else "predict.log"
     (workdir / name).write_text(result.log, encoding="utf-8")
     return result

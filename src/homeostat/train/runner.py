@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -57,6 +57,24 @@ class ChildResult:
     answer: dict[str, Any] | None = field(default=None)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interpreter:
+    """What a package is asked by where this process does not have what it was made with: a Python, and variables that are set for it."""
+
+    python: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+# an environment of the package's own, None where it is asked by ours
+InterpreterOf = Callable[[Path], Interpreter | None]
+
+
+def ours(package: Path) -> Interpreter | None:
+    """Ask every package by this process's own interpreter."""
+    del package
+    return None
+
+
 def run_child(
     module: str,
     spec: Mapping[str, Any],
@@ -65,11 +83,12 @@ def run_child(
     cwd: Path,
     workdir: Path,
     environment: Mapping[str, str] | None = None,
+    interpreter: Interpreter | None = None,
 ) -> ChildResult:
     """Run `python -m module SPEC` to its end, in a session of its own, and return how it went; it is never left running.
 
     `spec` is written to `workdir` as JSON, with the path `answer` added, where the module writes a JSON object. Whatever the child
-    started ends with it. `environment` is the one that is scrubbed, this process's unless given.
+    started ends with it. `environment` is the one that is scrubbed, this process's unless given; `interpreter`: likewise.
     """
     given = dict(os.environ if environment is None else environment)
     redact = Redactor(given)
@@ -80,9 +99,9 @@ def run_child(
     started = time.monotonic()
     try:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-P", "-m", module, str(spec_file)],
+            [sys.executable if interpreter is None else interpreter.python, "-P", "-m", module, str(spec_file)],
             cwd=cwd,
-            env=scrubbed(given, limits.env),
+            env=scrubbed(given, limits.env) | dict(interpreter.environment if interpreter else {}),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -14,6 +14,7 @@ from homeostat.train.facts import environment_fact, hardware_fact, rows_digest
 from homeostat.train.jobs import predict_in_child
 from homeostat.train.recorded import settings_json
 from homeostat.train.run import test_metrics
+from homeostat.train.runner import Interpreter
 from homeostat.train.settings import TrainSettings
 from homeostat.train.signature import to_json
 
@@ -36,6 +37,7 @@ def trial_run(
     workdir: Path,
     actor: str,
     environment: Mapping[str, str] | None = None,
+    interpreter: Interpreter | None = None,
 ) -> Run:
     """Return the finished run of that id, in which the version's package answered the test rows in a child process.
 
@@ -76,6 +78,7 @@ def trial_run(
             workdir=scratch,
             environment=environment,
             signature=signature,
+            interpreter=interpreter,
         )
         content = (scratch / "test_predictions.parquet").read_bytes()
         blobs.put_bytes(f"{artifacts_of(run_id)}/test_predictions.parquet", content)

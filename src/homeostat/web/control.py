@@ -111,6 +111,7 @@ def _lead(
     threading.Thread(target=partial(keep_leading, lease, stop, on_lost=lost), name="lease", daemon=True).start()
     # imported here: the door answers while DBOS and the stages are still loading
     from homeostat.app.compacting import compact
+    from homeostat.app.environments import interpreters
     from homeostat.app.loop import Loop
     from homeostat.app.webhooks import Deliverer
     from homeostat.app.wiring import workflow_database_url
@@ -120,7 +121,7 @@ def _lead(
     loop = Loop(
         house,
         workflow_database_url=workflow_database_url(house.place),
-        probe=ServerProbe(),
+        probe=ServerProbe(interpreter_of=interpreters(house.place)),
         compact=lambda: compact(house.records, Path(options.project)),
         replay=options.replay,
         leads=lambda: lease.is_sure,
