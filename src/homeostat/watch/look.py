@@ -104,7 +104,7 @@ def look(
         if previous is not None and not _has_more(rows, previous, settings):
             continue
         earlier = _earlier(known.values(), before=window.start, version=reference.version, since=acknowledged)
-        history, past = _past(earlier, window)
+        history, past = _past(earlier, window, by_count=_by_count(settings))
         verdict, heard = _judge(
             rows,
             errors,
@@ -224,19 +224,23 @@ def _earlier(
     return sorted(found, key=lambda one: one.window_start)
 
 
-def _past(earlier: Iterable[WindowVerdict], window: Window) -> tuple[list[float], Past]:
-    """Return the effects of mature windows, and what else charts want to know."""
+def _past(earlier: Iterable[WindowVerdict], window: Window, *, by_count: bool) -> tuple[list[float], Past]:
+    """Return the effects of mature windows, and what else charts and the measures of drift want to know."""
     history: list[float] = []
     starts: list[datetime] = []
     shares: list[tuple[int, int]] = []
+    effects: dict[str, dict[str, list[float]]] = {}
     for one in earlier:
         verdict = one.body["verdict"]
+        if by_count or one.window_end - one.window_start == window.end - window.start:
+            for drift in [*verdict["columns"], *verdict["predictions"]]:
+                effects.setdefault(drift["column"], {}).setdefault(drift["method"], []).append(drift["effect"])
         if (effect := (verdict.get("decay") or {}).get("effect")) is not None:
             history.append(effect)
             starts.append(one.window_start)
         if quality := verdict.get("quality"):
             shares.append((quality["invalid_rows"], quality["rows"]))
-    return history, Past(start=window.start, starts=starts, shares=shares)
+    return history, Past(start=window.start, starts=starts, shares=shares, effects=effects)
 
 
 def _was_mature(previous: WindowVerdict | None) -> bool:

@@ -9,10 +9,11 @@ from datetime import datetime
 from typing import Literal
 
 import msgspec
+import numpy as np
 
 from homeostat.watch.adjust import benjamini_hochberg
 from homeostat.watch.attribution import Attribution
-from homeostat.watch.charts import Reading, read_charts, read_shares
+from homeostat.watch.charts import PHASE_ONE, Reading, read_charts, read_shares
 from homeostat.watch.detection import Detection
 from homeostat.watch.estimate import Estimate
 from homeostat.watch.fairness import Fairness
@@ -31,11 +32,13 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of earlier windows of the same version beside their effects.
 
     `starts`: of the windows that `history` has the effects of; `shares`: how many of how many rows were bad; `start`: of the window that is judged.
+    `effects`: by column and method, what each drift method found in the earlier windows of the same length, oldest first.
     """
 
     start: datetime | None = None
     starts: list[datetime] = []
     shares: list[tuple[int, int]] = []
+    effects: dict[str, dict[str, list[float]]] = {}
 
 
 class Cause(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +53,8 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
 class Drift(msgspec.Struct, frozen=True, kw_only=True):
     """One method on one column. `adjusted`: the p-value after Benjamini-Hochberg over all that were measured in the window.
 
-    `state` unknown: too few values on one side, or nothing to test.
+    `usual`: the 99th percentile of the same effect in the first 20 windows, None where fewer are known. `state` unknown: too few values on
+    one side, or nothing to test.
     """
 
     column: str
@@ -61,6 +65,7 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True):
     alarm: float
     rows: int
     adjusted: float | None = None
+    usual: float | None = None
     state: State = "unknown"
 
 
@@ -125,7 +130,7 @@ def judge(
     `history`: the effects (`Decay.effect`) of all earlier windows of the same version, oldest first. From 8 on, control charts warn of what two standard errors cannot see yet, against the first 20: what the version was
     like before it aged.
     """
-    tested = adjusted([*columns, *predictions], alpha=settings.drift.alpha)
+    tested = adjusted(_beside_past([*columns, *predictions], past), alpha=settings.drift.alpha)
     columns, predictions = tested[: len(columns)], tested[len(columns) :]
     highest: Literal["warn", "alarm"] = "warn" if labels_come else "alarm"
     reading = _reading(decay, history, past)
@@ -173,6 +178,19 @@ def with_detections(verdict: Verdict, detections: Sequence[Detection]) -> Verdic
     )
 
 
+def _beside_past(found: Sequence[Drift], past: Past) -> list[Drift]:
+    """Return the findings with what was usual in the first windows: a column that always differs so much from the held-out rows is no news.
+
+    Only the first 20 count, as for control charts: limits that learned from every window would follow a slow drift and never see it.
+    """
+    told = []
+    for one in found:
+        first = past.effects.get(one.column, {}).get(one.method, [])[:PHASE_ONE]
+        usual = float(np.percentile(first, 99)) if len(first) == PHASE_ONE else None
+        told.append(msgspec.structs.replace(one, usual=usual))
+    return told
+
+
 def adjusted(found: Sequence[Drift], *, alpha: float) -> list[Drift]:
     """Return the findings of a window with their p-values adjusted for each other, and with their states."""
     p_values = benjamini_hochberg([one.p_value for one in found])
@@ -185,7 +203,7 @@ def adjusted(found: Sequence[Drift], *, alpha: float) -> list[Drift]:
 def _drift_state(found: Drift, adjusted: float | None, alpha: float) -> State:
     if adjusted is None:
         return "unknown"
-    if adjusted >= alpha or found.effect < found.warn:
+    if adjusted >= alpha or found.effect < found.warn or (found.usual is not None and found.effect <= found.usual):
         return "ok"
     return "alarm" if found.effect >= found.alarm else "warn"
 

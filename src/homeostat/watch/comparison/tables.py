@@ -161,7 +161,7 @@ def profile_table(
     found = {name: kind for name, kind in own.items() if kind is not None} if like is None else like.kinds
     total = rows_known(files)
     whole: WindowProfile | None = None
-    for frame in _frames(files):
+    for frame in frames(files):
         part = profile_of(frame, found, like=whole if whole is not None else like)
         whole = part if whole is None else merged(whole, part)
         tell(whole.rows, total)
@@ -199,7 +199,11 @@ def kind_of(column: pl.Series | Counted) -> Kind | None:
     return infer_kinds((head if is_told else column).to_frame())[column.name]
 
 
-def _frames(files: list[Path]) -> Iterator[pl.DataFrame]:
+def frames(files: Sequence[Path]) -> Iterator[pl.DataFrame]:
+    """Yield the rows of the files in pieces; raise InvalidInput for what cannot be read, and for rows that do not fit the header."""
+    if all(file.suffix.lower() in _PARQUET for file in files):
+        yield from _parquet_frames(files)
+        return
     for chunk in chunks(files, rows=PIECE):
         if chunk.misshapen:
             line = chunk.misshapen[0]
@@ -208,6 +212,21 @@ def _frames(files: list[Path]) -> Iterator[pl.DataFrame]:
                 hint="quote texts that hold the separator or a line break, or correct the line",
             )
         yield pl.DataFrame(pl.from_arrow(chunk.table))
+
+
+def _parquet_frames(files: Sequence[Path]) -> Iterator[pl.DataFrame]:
+    """Yield the rows through a small buffer: pages of a mapped file would count as memory of this process."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    names = _names(files)
+    for file in files:
+        try:
+            with pq.ParquetFile(file, pre_buffer=False, buffer_size=1 << 20) as opened:
+                for batch in opened.iter_batches(batch_size=PIECE, columns=names, use_threads=False):
+                    yield pl.DataFrame(pl.from_arrow(batch))
+        except (pa.ArrowException, OSError) as error:
+            raise _unreadable(file.name, error) from error
 
 
 def _separator(file: Path) -> str:
