@@ -28,6 +28,7 @@ def drift_report(
     output: Path | None,
     settings: DriftSettings,
     by: By = "auto",
+    on: str = "here",
     tell: Tell = lambda _done, _all: None,
 ) -> Comparison:
     """Return the comparison of two tables, and write it as a page.
@@ -47,7 +48,7 @@ def drift_report(
             open_table(reference, root=root), open_table(current, root=root), settings=settings, tell=tell
         )
     else:
-        found = _by_profiles(reference, current, root=root, settings=settings, tell=tell)
+        found = _by_profiles(reference, current, root=root, settings=settings, on=on, tell=tell)
     if found.state == "unknown":
         reasons = "; ".join(f"{one.name}: {one.because}" for one in found.columns[:3])
         raise NotEnoughData(f"{found.summary} ({reasons})", hint="give more rows, or lower --min-rows")
@@ -57,11 +58,17 @@ def drift_report(
 
 
 def drift_profile(
-    asked: str, *, root: Path, output: Path, like: str | None = None, tell: Tell = lambda _done, _all: None
+    asked: str,
+    *,
+    root: Path,
+    output: Path,
+    like: str | None = None,
+    on: str = "here",
+    tell: Tell = lambda _done, _all: None,
 ) -> WindowProfile:
     """Return the profile of a table of any size, and write it as JSON; `like`: a profile whose kinds and bins are used."""
     reference = None if like is None else kept_profile(like, root=root)
-    found = profile_table(asked, root=root, like=reference, tell=tell)
+    found = profile_table(asked, root=root, like=reference, on=on, tell=tell)
     beside = output.with_name(f"{output.name}.part")
     write_text(beside, found.to_bytes().decode())
     os.replace(beside, output)  # noqa: PTH105 - the file is whole or not there
@@ -84,12 +91,14 @@ def _fit(*tables: str, root: Path) -> bool:
     return sum(size_in_rows(asked, root=root) or 0 for asked in tables) <= MOST_BYTES
 
 
-def _by_profiles(reference: str, current: str, *, root: Path, settings: DriftSettings, tell: Tell) -> Comparison:
+def _by_profiles(
+    reference: str, current: str, *, root: Path, settings: DriftSettings, on: str, tell: Tell
+) -> Comparison:
     kinds = None if current.endswith(_PROFILE) else kinds_of(current, root=root)
     if reference.endswith(_PROFILE):
         before = kept_profile(reference, root=root)
     else:
-        before = profile_table(reference, root=root, tell=tell)
+        before = profile_table(reference, root=root, on=on, tell=tell)
     done = 0 if reference.endswith(_PROFILE) else before.rows
     after = (
         kept_profile(current, root=root)
@@ -98,6 +107,7 @@ def _by_profiles(reference: str, current: str, *, root: Path, settings: DriftSet
             current,
             root=root,
             like=before,
+            on=on,
             tell=lambda rows, total: tell(done + rows, None if total is None else done + total),
         )
     )

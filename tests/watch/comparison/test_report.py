@@ -71,6 +71,32 @@ def test_many_pieces_make_one_profile(tmp_path, monkeypatch):
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
 
 
+def test_kept_profiles_with_other_bins_are_refused(tmp_path):
+    for name, seed in (("old", 0), ("new", 1)):
+        world(seed).write_parquet(tmp_path / f"{name}.parquet")
+        drift_profile(f"{name}.parquet", root=tmp_path, output=tmp_path / f"{name}.json")
+    with pytest.raises(InvalidInput, match="other bins"):
+        report(tmp_path, "old.json", "new.json")
+
+
+@pytest.mark.parametrize("before", [None, 3.0])
+def test_a_column_without_values_at_first_is_profiled_whole(tmp_path, monkeypatch, before):
+    """Its bins come later than those of the others, or never: the parts go together all the same."""
+    monkeypatch.setattr("homeostat.watch.comparison.tables.PIECE", 50)
+    late = pl.when(pl.int_range(pl.len()) < 1_500).then(None).otherwise(pl.col("x"))
+    world().with_columns(x=pl.lit(before, dtype=pl.Float64), late=late).write_parquet(tmp_path / "old.parquet")
+    world(1).with_columns(late=late).write_parquet(tmp_path / "new.parquet")
+    found = report(tmp_path, "old.parquet", "new.parquet", by="profiles", output=tmp_path / "r.html")
+    states = {one.name: one.state for one in found.columns}
+    assert (states["x"], states["late"]) == ("alarm", "ok")
+
+
+def test_a_place_that_there_is_not_is_told(tmp_path):
+    world().write_parquet(tmp_path / "old.parquet")
+    with pytest.raises(NotFound, match="nothing to profile on is called 'moon'"):
+        report(tmp_path, "old.parquet", "old.parquet", by="profiles", on="moon")
+
+
 def test_no_false_alarms_over_many_quiet_pairs(tmp_path):
     for seed in range(30):
         rng = np.random.default_rng(seed)

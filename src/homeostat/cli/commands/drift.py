@@ -30,6 +30,7 @@ def report(
     by: Annotated[
         Literal["auto", "rows", "profiles"], typer.Option(help="Compare all rows, or profiles; auto: rows that fit.")
     ] = "auto",
+    on: Annotated[str, typer.Option(help="Where profiles are computed: here, or ray.")] = "here",
     fail_on: Annotated[Literal["warn", "alarm"], typer.Option(help="From which state the exit code is 1.")] = "alarm",
 ) -> int:
     """Say which columns moved, how far and whether by chance; exit code 1 where one alarms."""
@@ -40,7 +41,9 @@ def report(
 
     settings = _settings(method, threshold, alpha=alpha, min_rows=min_rows)
     with counting("comparing", of="") as tell:
-        found = drift_report(reference, current, root=Path.cwd(), output=output, settings=settings, by=by, tell=tell)
+        found = drift_report(
+            reference, current, root=Path.cwd(), output=output, settings=settings, by=by, on=on, tell=tell
+        )
     show(found.to_json(), comparison_text(found))
     if output is None:
         next_step(f"homeostat drift report {reference} {current} -o report.html")
@@ -55,6 +58,7 @@ def profile(
     like: Annotated[
         str | None, typer.Option(help="The reference's profile, whose bins make the two comparable.")
     ] = None,
+    on: Annotated[str, typer.Option(help="Where to compute: here, or ray.")] = "here",
 ) -> None:
     """Keep a table as a profile of bounded size, which `drift report` takes instead of the table."""
     from homeostat.app.drifting import drift_profile
@@ -62,7 +66,7 @@ def profile(
     from homeostat.cli.output import next_step, show
 
     with counting("profiling") as tell:
-        found = drift_profile(source, root=Path.cwd(), output=output, like=like, tell=tell)
+        found = drift_profile(source, root=Path.cwd(), output=output, like=like, on=on, tell=tell)
     told = {"rows": found.rows, "columns": found.kinds, "output": str(output)}
     show(told, f"{found.rows:,} rows of {len(found.columns)} columns: {output}")
     if like is None:

@@ -5,12 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 import polars as pl
 
 from homeostat.core.columns import Kind
+from homeostat.core.errors import InvalidInput
 from homeostat.watch.comparison.compare import SHARES, alone, compare_column, judged, unread
 from homeostat.watch.comparison.result import ColumnVerdict, Comparison
 from homeostat.watch.comparison.side import Side, side_of_counts, side_of_rows, side_of_sketch
 from homeostat.watch.comparison.tables import Counted, Table, kind_of
 from homeostat.watch.methods import method, sample_kind
 from homeostat.watch.profile import WindowProfile
+from homeostat.watch.profile.numeric import NumberSketch, in_bins_of
 from homeostat.watch.settings import DriftSettings
 
 Tell = Callable[[int, int | None], None]
@@ -61,6 +63,13 @@ def compare_profiles(
         if theirs is None:
             found.append(alone(name, side_of_sketch(sketch), is_gone=True))
             continue
+        if isinstance(sketch, NumberSketch) and isinstance(theirs, NumberSketch):
+            theirs = in_bins_of(sketch, theirs)
+        elif type(sketch) is not type(theirs):
+            raise InvalidInput(
+                f"column '{name}' is {sketch.kind} in one profile and {theirs.kind} in the other",
+                hint="profile the current rows with `--like` the reference's profile",
+            )
         one = compare_column(name, side_of_sketch(sketch), side_of_sketch(theirs), settings=settings)
         now = None if kinds is None else kinds.get(name)
         found.append(one if now is None else one.with_change(_change(sketch.kind, now)))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from homeostat.core.errors import InvalidInput
 from homeostat.data.kinds import infer_kinds
 from homeostat.data.sources import read
 from homeostat.serve.batch.inputs import chunks, files_of, rows_known
+from homeostat.watch.comparison.pieces import place
 from homeostat.watch.profile import WindowProfile, merged, profile_of
 
 HEAD = 20_000  # rows from which a table in pieces tells its kinds
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _MANY_WORDS = 100_000
+_SETTLING = 16  # pieces
 _PARQUET = (".parquet", ".pq")
 _TEXTS = (".csv", ".tsv", ".txt")
 
@@ -150,21 +153,31 @@ def profile_table(
     *,
     root: Path,
     like: WindowProfile | None = None,
+    on: str = "here",
     tell: Callable[[int, int | None], None] = lambda _done, _all: None,
 ) -> WindowProfile:
     """Return the profile of CSV or Parquet files of any size, in constant memory; `tell` gets the rows done and all, where known.
 
-    `like` is a reference, whose kinds and bins are used. Raise InvalidInput where the files cannot be read, or have no rows.
+    `like` is a reference, whose kinds and bins are used. Without one the bins are the quantiles of the first piece that has values; a
+    column that has none in the first 16 pieces gets one bin. `on`: where the pieces are profiled, `here` or `ray`. Raise InvalidInput where the files cannot be read, or have no rows.
     """
     files = files_of(asked, root=root)
     own = kinds_of(asked, root=root)
     found = {name: kind for name, kind in own.items() if kind is not None} if like is None else like.kinds
     total = rows_known(files)
+    run, pieces = place(on), frames(files)
     whole: WindowProfile | None = None
-    for frame in frames(files):
+    for frame in islice(pieces, _SETTLING):
         part = profile_of(frame, found, like=whole if whole is not None else like)
         whole = part if whole is None else merged(whole, part)
         tell(whole.rows, total)
+        if whole.has_bins:
+            break
+    if whole is not None:
+        whole = whole.with_bins()
+        for part in run(pieces, found, whole):
+            whole = merged(whole, part)
+            tell(whole.rows, total)
     if whole is None or not whole.rows:
         raise InvalidInput(f"'{asked}' has no rows", hint="only a header is there: check the export")
     return msgspec.structs.replace(whole, skipped=[name for name, kind in own.items() if kind is None])

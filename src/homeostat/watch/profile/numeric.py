@@ -149,6 +149,23 @@ def in_order(values: Floats) -> Floats:
     return values
 
 
+def in_bins_of(reference: NumberSketch, current: NumberSketch) -> NumberSketch:
+    """Return the current profile in the reference's bins; raise InvalidInput where it was made with others.
+
+    A side that has seen no value has no bins of its own: then both have the other's, or one.
+    """
+    if current.edges == reference.edges:
+        return current
+    if current.edges is None and reference.edges is not None:
+        return msgspec.structs.replace(current, edges=reference.edges, counts=[0] * (len(reference.edges) + 1))
+    if reference.edges is None:
+        return msgspec.structs.replace(current, edges=[], counts=[sum(current.counts)])
+    raise InvalidInput(
+        "the two profiles were made with other bins",
+        hint="profile the current rows with `--like` the reference's profile",
+    )
+
+
 def read_floats(column: pl.Series) -> tuple[Floats, int, int]:
     """Return the values of a column as floats without nulls, the number of nulls, and of values that are no numbers.
 

@@ -33,6 +33,21 @@ class WindowProfile(msgspec.Struct, frozen=True, kw_only=True):
     def kinds(self) -> dict[str, Kind]:
         return {name: column.kind for name, column in self.columns.items()}
 
+    @property
+    def has_bins(self) -> bool:
+        """Whether every column of numbers has bins: some value of it was seen, or others gave them."""
+        return all(column.edges is not None for column in self.columns.values() if isinstance(column, NumberSketch))
+
+    def with_bins(self) -> "WindowProfile":
+        """Return the profile with one bin for each column of numbers that has none, so that parts made like it go together."""
+        columns = {
+            name: msgspec.structs.replace(column, edges=[], counts=[0])
+            if isinstance(column, NumberSketch) and column.edges is None
+            else column
+            for name, column in self.columns.items()
+        }
+        return msgspec.structs.replace(self, columns=columns)
+
     def to_bytes(self) -> bytes:
         """Return it as JSON; the sketches' own bytes are in base64."""
         return msgspec.json.encode(self)

@@ -14,17 +14,17 @@ from homeostat.serve.batch.executor import Executor, Model
 from homeostat.serve.batch.inputs import Chunk
 from homeostat.serve.batch.scoring import Scored
 
-_AHEAD = 2  # chunks per processor under way: the next is there when one is done, and memory stays bounded
+AHEAD = 2  # chunks per processor under way: the next is there when one is done, and memory stays bounded
 
 
 def run(model: Model, chunks: Iterator[Chunk]) -> Iterator[Scored]:
-    ray = _joined()
+    ray = joined()
     files = {
         str(path.relative_to(model.folder)): path.read_bytes() for path in model.folder.rglob("*") if path.is_file()
     }
     package = ray.put((files, model.signature))
     task = ray.remote(max_retries=3)(_score)
-    most = max(1, int(ray.cluster_resources().get("CPU", 1))) * _AHEAD
+    most = max(1, int(ray.cluster_resources().get("CPU", 1))) * AHEAD
     waiting: deque[Any] = deque()
     for chunk in chunks:
         if len(waiting) >= most:
@@ -34,7 +34,8 @@ def run(model: Model, chunks: Iterator[Chunk]) -> Iterator[Scored]:
         yield ray.get(waiting.popleft())
 
 
-def _joined() -> Any:
+def joined() -> Any:
+    """Return Ray, started or joined; raise MissingExtra where it is not installed."""
     os.environ.setdefault("RAY_AUTH_MODE", "token")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
