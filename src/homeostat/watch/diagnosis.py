@@ -23,7 +23,7 @@ from homeostat.watch.slices import declared_slices, found_slices, row_losses
 from homeostat.watch.verdict import Cause, Verdict
 
 Array = npt.NDArray[Any]
-WHY_ROWS = 3_000  # of each side; fifteen classifiers learn from them
+WHY_ROWS, WHY_GROUPS = 3_000, 3  # of each side; seven classifiers learn from them
 
 
 def diagnosed(
@@ -89,7 +89,7 @@ def _explained(
         encoded.reference[of_before],
         encoded.current[of_now],
         losses=(was[of_before], now[of_now]),
-        groups=grouped_columns(encoded.names, strengths.tolist()),
+        groups=grouped_columns(encoded.names, strengths.tolist(), most=WHY_GROUPS),
         is_category=encoded.is_category,
         names=encoded.names,
     )
