@@ -7,7 +7,8 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
-from homeostat.core.columns import Column, Kind, Signature, Task
+from homeostat.core.columns import Column, Kind, Param, Signature, Task
+from homeostat.registry.declared import parse
 from homeostat.train.package import predict, read_package
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the client and its flavors warn of each other
@@ -92,6 +93,24 @@ def test_an_onnx_classifier_answers_labels_and_probabilities(tmp_path):
     said = ours(tmp_path / "m", BINARY)
     assert said.labels.tolist() == model.predict(X.to_numpy()).tolist()
     np.testing.assert_allclose(said.scores, model.predict_proba(X.to_numpy()), atol=1e-6)
+
+
+def test_a_pyfunc_is_told_the_params_that_its_signature_declares(tmp_path):
+    mlflow = pytest.importorskip("mlflow", reason="no mlflow here")
+
+    class Shift(mlflow.pyfunc.PythonModel):
+        def predict(self, context, model_input, params=None):
+            return model_input.iloc[:, 0].to_numpy() + params["by"]
+
+    signature = mlflow.models.infer_signature(X, X.iloc[:, 0], params={"by": 0.5, "words": ["a"]})
+    mlflow.pyfunc.save_model(str(tmp_path / "m"), python_model=Shift(), signature=signature)
+    said = parse((tmp_path / "m" / "MLmodel").read_bytes())
+    assert said.params == (Param(name="by", type="double"), Param(name="words", type="string", is_list=True))
+    theirs = mlflow.pyfunc.load_model(str(tmp_path / "m"))
+    model = read_package(tmp_path / "m", signature=REGRESSION).model
+    assert model.predict(X).tolist() == theirs.predict(X).tolist()
+    assert model.with_params({"by": 2.0}).predict(X).tolist() == theirs.predict(X, params={"by": 2.0}).tolist()
+    assert model.predict(X).tolist() == theirs.predict(X).tolist()
 
 
 def test_a_pyfunc_answers_the_same(tmp_path):

@@ -34,16 +34,26 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Param:
+    """What a request may tell a model beside its rows. `type` is MLflow's word (`double`, `long`, ...); `is_list`: several of it."""
+
+    name: str
+    type: str
+    is_list: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
     """The columns a model wants, in its order, and what it answers.
 
-    `classes` are the labels in the order of the columns of `predict_proba`; empty for regression.
+    `classes` are the labels in the order of the columns of `predict_proba`; empty for regression. `params`: of models that clients logged with some.
     """
 
     task: Task
     columns: tuple[Column, ...]
     target: str
     classes: tuple[Any, ...] = ()
+    params: tuple[Param, ...] = ()
 
     def __post_init__(self) -> None:
         names = [column.name for column in self.columns]

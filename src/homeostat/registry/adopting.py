@@ -24,7 +24,7 @@ _FITS = {
 
 
 def adopted_signature(declared: Declared, data: Signature) -> Signature:
-    """Return what the loop takes a client's model to want and answer: the features, target and classes of the project's data.
+    """Return what the loop takes a client's model to want and answer: the features, target and classes of the project's data, and its params.
 
     So whoever asks for predictions sends the same rows to every version; the model picks the columns that its package declares out of them.
     Raises InvalidInput naming the first of these that the data do not have, or have in a kind which cannot be given as the declared type.
@@ -32,7 +32,7 @@ def adopted_signature(declared: Declared, data: Signature) -> Signature:
     known = {column.name: column for column in data.columns}
     for wanted in declared.inputs or ():
         _refuse_unfit(wanted, known)
-    return data
+    return replace(data, params=declared.params)
 
 
 def _refuse_unfit(wanted: Input, known: Mapping[str, Column]) -> None:

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from homeostat.core.columns import Kind
+from homeostat.core.columns import Kind, Param
 from homeostat.core.errors import InvalidInput
 from homeostat.core.ports import BlobStore
 from homeostat.core.records import Json
@@ -40,12 +40,16 @@ class Input:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declared:
-    """`inputs` is None where the package declares none. `own` is the exact signature of a package that the loop wrote."""
+    """`inputs` is None where the package declares none. `own` is the exact signature of a package that the loop wrote.
+
+    `params`: those of a type that a request can say; others keep their defaults.
+    """
 
     flavors: tuple[str, ...]
     inputs: tuple[Input, ...] | None = None
     outputs: list[Json] = field(default_factory=list)
     own: Json | None = None
+    params: tuple[Param, ...] = ()
 
     def to_json(self) -> Json:
         """Return what a version keeps of it until a cycle adopts the version."""
@@ -92,9 +96,14 @@ def parse(content: bytes) -> Declared:
             inputs=None if inputs is None else tuple(_input(each) for each in json.loads(inputs)),
             outputs=[] if outputs is None else [dict(each) for each in json.loads(outputs)],
             own=(flavors.get("homeostat") or {}).get("signature"),
+            params=tuple(_param(each) for each in json.loads(signature.get("params") or "[]") if each["type"] in KINDS),
         )
     except (yaml.YAMLError, UnicodeError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InvalidInput(f"the MLmodel file cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _param(found: Json) -> Param:
+    return Param(name=str(found["name"]), type=str(found["type"]), is_list=found.get("shape") is not None)
 
 
 def _input(found: Json) -> Input:

@@ -152,7 +152,7 @@ class QueueBatcher:
                 await self._outage()
             batch: list[_Waiting] = []
             rows = 0
-            while self._waiting and (not batch or rows + self._waiting[0][0].height <= MOST_ROWS):
+            while self._waiting and (not batch or _goes_with(batch[0][0], self._waiting[0][0], rows)):
                 table, future, _ = self._waiting.popleft()
                 rows += table.height
                 batch.append((table, future))
@@ -220,6 +220,11 @@ def _parts(waiting: list[_Waiting], most: int) -> list[list[_Waiting]]:
         parts[-1].append(one)
         rows += one[0].height
     return parts
+
+
+def _goes_with(first: Table, table: Table, rows: int) -> bool:
+    """Return whether a request is asked together with those before it, of so many rows; params are of one request."""
+    return rows + table.height <= MOST_ROWS and not first.params and not table.params
 
 
 def _hand_out(batch: Sequence[_Waiting], found: Evaluated) -> None:

@@ -111,7 +111,8 @@ def outcome_of(package: Package, table: Table, *, as_matrix: bool = False) -> Pr
     """Return what a package answers, or what its code raised. `as_matrix`: the model takes an array (`train.shortcuts.takes_matrix`)."""
     try:
         features = table.matrix() if as_matrix else table.pandas()
-        predictions = ask(package.model, features, package.signature)
+        model = package.model.with_params(table.params) if table.params else package.model
+        predictions = ask(model, features, package.signature)
         refuse_unsound(predictions, table.height)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - border: a model's code raises what it likes
         return ModelError(type(error).__name__, str(error))

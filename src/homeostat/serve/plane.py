@@ -401,7 +401,8 @@ class Plane:
         series = self.metrics.series(asked.model, loaded.version, route)
         batch_rows = asked.table.height
         try:
-            table = asked.table if loaded.signature.columns is asked.table.columns else _fitted(asked.table, loaded)
+            is_own = loaded.signature.columns is asked.table.columns and not asked.table.params
+            table = asked.table if is_own else _fitted(asked.table, loaded)
             if on_trial:
                 found = await self._on_trial(loaded, table)
             elif limit is None:
@@ -541,6 +542,9 @@ def _lane(route: Route, loaded: Mapping[int, Loaded]) -> Lane | None:
 
 
 def _fitted(table: Table, loaded: Loaded) -> Table:
+    unknown = set(table.params) - {param.name for param in loaded.signature.params}
+    if unknown:
+        raise ModelError("InvalidRows", f"this version takes no param '{min(unknown)}', which the request has")
     try:
         return table.fitted(loaded.signature.columns)
     except KeyError as error:

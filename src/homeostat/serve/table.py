@@ -4,7 +4,7 @@ A request of a few rows stays as tuples until it is known who wants it how; a bu
 library until `frame` or `pandas` is asked for: one row costs microseconds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -36,9 +36,12 @@ _MANY = 64  # rows for which a type of their own pays
 
 
 class Table:
-    """Rows of features, not to be changed. Values are Python's: None for null, times aware and UTC."""
+    """Rows of features, not to be changed. Values are Python's: None for null, times aware and UTC.
 
-    __slots__ = ("_arrays", "_matrix", "_objects", "_rows", "columns", "height")
+    `params`: what the request tells the model beside them, for those whose signature has some.
+    """
+
+    __slots__ = ("_arrays", "_matrix", "_objects", "_rows", "columns", "height", "params")
 
     def __init__(
         self,
@@ -54,6 +57,7 @@ class Table:
         self._arrays = arrays
         self._objects: Sequence[Any] | None = None
         self._matrix: npt.NDArray[np.float64] | None = None
+        self.params: Mapping[str, Any] = {}
 
     @classmethod
     def of_rows(cls, columns: Sequence[Column], rows: list[Row], *, objects: Sequence[Any] | None = None) -> "Table":
@@ -78,7 +82,7 @@ class Table:
 
     @staticmethod
     def join(tables: Sequence["Table"]) -> "Table":
-        """Return all rows, in order. The tables have the same columns."""
+        """Return all rows, in order. The tables have the same columns, and no params where there are several."""
         if len(tables) == 1:
             return tables[0]
         first = tables[0]
@@ -104,9 +108,12 @@ class Table:
         at = {column.name: i for i, column in enumerate(self.columns)}
         wanted = [at[column.name] for column in columns]
         if self._rows is not None:
-            return Table.of_rows(columns, [tuple(row[i] for i in wanted) for row in self._rows])
-        assert self._arrays is not None
-        return Table.of_arrays(columns, [self._arrays[i] for i in wanted], height=self.height)
+            found = Table.of_rows(columns, [tuple(row[i] for i in wanted) for row in self._rows])
+        else:
+            assert self._arrays is not None
+            found = Table.of_arrays(columns, [self._arrays[i] for i in wanted], height=self.height)
+        found.params = self.params
+        return found
 
     def rows(self) -> list[Row]:
         """Return the rows as tuples of Python values."""

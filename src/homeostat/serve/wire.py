@@ -59,4 +59,5 @@ def signature_json(signature: Signature) -> Json:
         "target": signature.target,
         "classes": list(signature.classes),
         "columns": [{"name": c.name, "kind": c.kind.value, "nullable": c.nullable} for c in signature.columns],
+        "params": [{"name": p.name, "type": p.type, "is_list": p.is_list} for p in signature.params],
     }

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,16 +32,28 @@ _DTYPES = {
 class Answering:
     """A client's model behind the features of the project: it gets the columns that its package declares, of exactly those types.
 
-    One that declares none gets those that it was fitted on, where it knows them, else all.
+    One that declares none gets those that it was fitted on, where it knows them, else all. `takes_params`: as MLflow's own pyfuncs do; for
+    models that are loaded without MLflow its flavors leave params alone, and so does this.
     """
 
-    def __init__(self, model: Any, types: Mapping[str, str]) -> None:
+    def __init__(self, model: Any, types: Mapping[str, str], *, takes_params: bool = False) -> None:
         self.model = model
+        self._takes_params = takes_params
+        self.params: Mapping[str, Any] = {}
         self._types = types
         self._names = list(types) or list(getattr(model, "feature_names_in_", ()))
 
+    def with_params(self, params: Mapping[str, Any]) -> "Answering":
+        """Return the same model, told these params."""
+        told = copy(self)
+        told.params = params
+        return told
+
     def predict(self, features: "pd.DataFrame") -> Any:
-        return plain(self.model.predict(self.cast(features)))
+        rows = self.cast(features)
+        if self.params and self._takes_params:
+            return plain(self.model.predict(rows, params=dict(self.params)))
+        return plain(self.model.predict(rows))
 
     def cast(self, features: "pd.DataFrame") -> "pd.DataFrame":
         """Return the declared columns in the declared types; a column with nulls stays as it is where its type knows none."""
@@ -83,7 +96,8 @@ def read_client_model(folder: Path, described: Mapping[str, Any]) -> Answering:
             model = read_onnx(folder / str(flavors["onnx"]["data"]))
         else:
             model = _statsmodels(folder, flavors["statsmodels"]) if "statsmodels" in flavors else None
-            model = _pyfunc(folder) if model is None else model
+            if model is None:
+                return Answering(_pyfunc(folder), types, takes_params=True)
     except ModuleNotFoundError as error:
         raise InvalidInput(
             f"the model in {folder} needs the module '{error.name}', which is not installed here",

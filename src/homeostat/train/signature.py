@@ -113,8 +113,10 @@ def as_the_model_says(signature: Signature, model: Any) -> Signature:
 
 
 def to_json(signature: Signature) -> dict[str, Any]:
-    """Return the signature as plain JSON values."""
+    """Return the signature as plain JSON values; without `params` where there are none, as in signatures from before."""
     found: dict[str, Any] = json.loads(msgspec.json.encode(signature))
+    if not signature.params:
+        del found["params"]
     return found
 
 

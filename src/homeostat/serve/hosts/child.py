@@ -50,6 +50,7 @@ def _predicting(package: Package, folder: Path) -> Callable[[Ask], Frame]:
 def answer(package: Package, asked: Ask, *, as_matrix: bool = False) -> Frame:
     """Return what the model says to a question."""
     table = table_of(asked, package.signature.columns)
+    table.params = asked.options
     if asked.verb != "predict":
         return Failed(kind="NotFound", message=f"this process cannot {asked.verb}")
     found = outcome_of(package, table, as_matrix=as_matrix)

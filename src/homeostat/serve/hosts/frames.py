@@ -70,12 +70,13 @@ def unframed(body: bytes) -> Frame:
 
 
 def asking(table: Table, *, verb: str = "predict", options: dict[str, Any] | None = None) -> Ask:
-    """Return the question for a table."""
+    """Return the question for a table. `options`: the table's params where they are not given."""
+    options = options or dict(table.params)
     if table.is_numeric and _is_exact(table):
         matrix = np.ascontiguousarray(table.matrix()).tobytes()
-        return Ask(height=table.height, verb=verb, matrix=matrix, options=options or {})
+        return Ask(height=table.height, verb=verb, matrix=matrix, options=options)
     columns = [list(values) for values in zip(*table.rows(), strict=True)] if table.height else []
-    return Ask(height=table.height, verb=verb, columns=columns, options=options or {})
+    return Ask(height=table.height, verb=verb, columns=columns, options=options)
 
 
 def table_of(ask: Ask, columns: tuple[Column, ...]) -> Table:

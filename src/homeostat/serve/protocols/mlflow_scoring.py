@@ -6,6 +6,7 @@ https://mlflow.org/docs/latest/ml/deployment/deploy-model-locally/ (inference se
 import csv
 import io
 import math
+from collections.abc import Mapping
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -22,6 +23,7 @@ from homeostat.serve.decoder import Decoder
 from homeostat.serve.door import Desk, Door, Endpoint
 from homeostat.serve.exchange import Request, Response
 from homeostat.serve.headers import as_json
+from homeostat.serve.params import read_params
 from homeostat.serve.plane import Served
 from homeostat.serve.questions import answered, served_by_default
 from homeostat.serve.schemas import invocations_schemas
@@ -58,7 +60,10 @@ def _read(request: Request, decoder: Decoder) -> Rows:
     if kind == "text/csv":
         return decoder.rows(_of_csv(request.body, decoder))
     if kind in ("application/json", ""):
-        return decoder.rows(_of_json(request.body, decoder))
+        records, params = _of_json(request.body, decoder)
+        rows = decoder.rows(records)
+        rows.table.params = params
+        return rows
     raise InvalidInput(f"the content type '{kind[:60]}' is not taken", hint="send application/json or text/csv")
 
 
@@ -66,7 +71,7 @@ def _told(answer: Answer) -> Response:
     return as_json({"predictions": answer.predictions.labels.tolist()})
 
 
-def _of_json(body: bytes, decoder: Decoder) -> list[Any]:
+def _of_json(body: bytes, decoder: Decoder) -> tuple[list[Any], Mapping[str, Any]]:
     try:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -79,10 +84,9 @@ def _of_json(body: bytes, decoder: Decoder) -> list[Any]:
     if unknown or len(given) != 1:
         found = f"unknown field '{unknown[0][:60]}'" if unknown else f"{len(given)} of the input forms are there"
         raise InvalidInput(f"{found}", hint=f"send exactly one of {', '.join(_FORMS)}, and params if wanted")
-    if value.get("params"):
-        raise InvalidInput("this model takes no params", hint="leave params out")
     form = given[0]
-    return _READERS[form](value[form], decoder)
+    params = read_params(value.get("params"), decoder.signature)
+    return _READERS[form](value[form], decoder), params
 
 
 def _split(value: Any, decoder: Decoder) -> list[Any]:
