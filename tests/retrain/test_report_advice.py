@@ -16,7 +16,7 @@ def compared(**terms):
 def test_it_says_what_to_take_why_and_how_sure():
     said = advice(compared(), metric="log loss")
     assert said[0] == (
-        "Take every_5: its log loss is within 2.0% of the best, which is always's, with 9 trainings instead of 41."
+        "Take every_5: its log loss is within 2.0% of the best, which is always's, with 9 fits, candidates counted, instead of 41."
     )
     assert said[1].startswith("That is sure: in 100% of 2,000 histories resampled from the 20 steps")
     assert said[1].endswith("A step it was 0.005 worse (95 %: 0.005 to 0.005).")
@@ -24,7 +24,7 @@ def test_it_says_what_to_take_why_and_how_sure():
 
 def test_the_best_is_taken_where_nothing_cheaper_comes_near():
     said = advice(compared(tolerance=0.001), metric="log loss")
-    assert said[0].startswith("Take always: it has the best log loss, and none with fewer trainings comes within 0.1%")
+    assert said[0].startswith("Take always: it has the best log loss, and none with fewer fits comes within 0.1%")
     assert "worse" not in said[1]
 
 

@@ -22,9 +22,9 @@ def _recommended(result: BacktestResult, metric: str) -> list[str]:
         return []
     by = "cost" if it.by == "cost" else metric
     if it.policy == it.best:
-        why = f"it has the best {by}, and none with fewer trainings comes within {it.tolerance:.1%} of it"
+        why = f"it has the best {by}, and none with fewer fits comes within {it.tolerance:.1%} of it"
     else:
-        why = f"its {by} is within {it.tolerance:.1%} of the best, which is {it.best}'s, with {chosen.fits:,} trainings instead of {best.fits:,}"
+        why = f"its {by} is within {it.tolerance:.1%} of the best, which is {it.best}'s, with {chosen.fits:,} fits, candidates counted, instead of {best.fits:,}"
     said = [f"Take {it.policy}: {why}."]
     sure = (
         "That is sure" if it.confidence >= _SURE else "That is fairly sure" if it.confidence >= _FAIRLY else "Not sure"
