@@ -4,7 +4,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from homeostat.serve.connection import Connection, Connections, Limits
+from homeostat.serve.connection import Connection
+from homeostat.serve.connections import Connections, Limits
 from homeostat.serve.exchange import Request, Response
 from homeostat.serve.heads import Heads
 
@@ -32,6 +33,9 @@ class Line:
         self.sent.append(b"closed")
 
     abort = close
+
+    def write_eof(self) -> None:
+        self.sent.append(b"eof")
 
     def pause_reading(self) -> None: ...
 
