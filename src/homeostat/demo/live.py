@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -60,6 +61,9 @@ class Live:
     def run(self, *, patience_days: int, progress: Callable[[str], None]) -> Story:
         """Play the whole story; raise CheckFailed where a part of it does not come about."""
         began = time.monotonic()
+        if threading.current_thread() is threading.main_thread():
+            # whoever ends the demo, by a timeout say, ends what it brought up
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
         process = self._up()
         try:
             self._until(lambda: self._champion() is not None, "the first model")
