@@ -100,6 +100,7 @@ def adopt(world, which, **options) -> tuple[CycleState, int]:
 
 
 @pytest.mark.timeout(900)  # half a minute of work, on a machine that may have other work too
+@pytest.mark.long
 def test_an_xgboost_model_of_the_client_is_gated_deployed_and_watched(world, client):
     world.tick()
     world.traffic(24)
