@@ -1,5 +1,6 @@
 """A model that may go the short way (see `express`)."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -7,6 +8,7 @@ import msgspec
 from homeostat.core.records import Route
 from homeostat.serve.decoder import Decoder
 from homeostat.serve.evaluator import Quick
+from homeostat.serve.loaded import Loaded
 
 
 class Lane(msgspec.Struct, kw_only=True, eq=False):
@@ -18,3 +20,21 @@ class Lane(msgspec.Struct, kw_only=True, eq=False):
     model: Quick
     names: list[str]
     words: dict[Any, str]
+
+
+def lane_of(route: Route, loaded: Mapping[int, Loaded]) -> Lane | None:
+    """Return the short way of a route: where its champion stands alone and is compiled."""
+    if route.champion is None or route.versions != (route.champion,):
+        return None
+    champion = loaded[route.champion]
+    if champion.quick is None:
+        return None
+    classes = champion.signature.classes
+    return Lane(
+        route=route,
+        version=champion.version,
+        decoder=champion.decoder,
+        model=champion.quick,
+        names=[str(label) for label in classes],
+        words={label: msgspec.json.encode(label).decode() for label in classes},
+    )

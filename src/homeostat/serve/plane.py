@@ -12,16 +12,17 @@ from typing import Any
 
 import msgspec
 
-from homeostat.core.columns import Kind, Signature
+from homeostat.core.columns import Signature
 from homeostat.core.errors import Conflict, HomeostatError, NotFound, near
 from homeostat.core.ports import Clock
 from homeostat.core.records import Route
 from homeostat.serve.answer import Answer, Overloaded, PredictionFailed, Question, TooLate, VersionDown
 from homeostat.serve.batcher import Batcher, Evaluated, QueueBatcher, TickBatcher
 from homeostat.serve.beside import MOST_ROWS, beside
+from homeostat.serve.blank import blank
 from homeostat.serve.decoder import Decoder
 from homeostat.serve.evaluator import Evaluator, ModelError, Quick
-from homeostat.serve.lane import Lane
+from homeostat.serve.lane import Lane, lane_of
 from homeostat.serve.loaded import Loaded
 from homeostat.serve.metrics import ServeMetrics
 from homeostat.serve.record import PredictionRow, RecordedRoute, answered, failed
@@ -159,7 +160,7 @@ class Plane:
                     self._let_go(each)
                 raise
             loaded = {version: held.get(version) or fresh[version] for version in route.versions}
-            self._serving = {**self._serving, route.model: _Serving(route, loaded, _lane(route, loaded))}
+            self._serving = {**self._serving, route.model: _Serving(route, loaded, lane_of(route, loaded))}
             for version, gone in held.items():
                 if version == standby and version not in loaded:
                     self._standbys.keep(route.model, gone)
@@ -374,7 +375,7 @@ class Plane:
         """Return rows that make a version do its first-time work before a client waits for it: recent ones, where they fit it."""
         recent = self._recent.get(model, ())
         fitting = [table for table in recent if {c.name for c in signature.columns} <= {c.name for c in table.columns}]
-        return [table.fitted(signature.columns) for table in fitting] or [_blank(signature)]
+        return [table.fitted(signature.columns) for table in fitting] or [blank(signature)]
 
     def _let_go(self, loaded: Loaded) -> None:
         self._spawn(loaded.close())
@@ -524,23 +525,6 @@ async def _in_time(future: "asyncio.Future[Evaluated]", limit_s: float) -> Evalu
         ) from None
 
 
-def _lane(route: Route, loaded: Mapping[int, Loaded]) -> Lane | None:
-    if route.champion is None or route.versions != (route.champion,):
-        return None
-    champion = loaded[route.champion]
-    if champion.quick is None:
-        return None
-    classes = champion.signature.classes
-    return Lane(
-        route=route,
-        version=champion.version,
-        decoder=champion.decoder,
-        model=champion.quick,
-        names=[str(label) for label in classes],
-        words={label: msgspec.json.encode(label).decode() for label in classes},
-    )
-
-
 def _fitted(table: Table, loaded: Loaded) -> Table:
     unknown = set(table.params) - {param.name for param in loaded.signature.params}
     if unknown:
@@ -566,19 +550,3 @@ def _common(keys: Sequence[str | None]) -> str | None:
     """Return the key that all rows have, None where they differ."""
     first = keys[0]
     return first if all(key == first for key in keys) else None
-
-
-_BLANKS: dict[Kind, Any] = {
-    Kind.INTEGER: 0,
-    Kind.FLOAT: 0.0,
-    Kind.BOOLEAN: False,
-    Kind.CATEGORY: "",
-    Kind.TEXT: "",
-    Kind.DATETIME: datetime.fromisoformat("2000-01-01T00:00:00+00:00"),
-}
-
-
-def _blank(signature: Signature) -> Table:
-    """Return one made-up row."""
-    row = tuple(None if column.nullable else _BLANKS[column.kind] for column in signature.columns)
-    return Table.of_rows(signature.columns, [row])
