@@ -1,3 +1,4 @@
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -7,6 +8,14 @@ from tests.postgres import Postgres, server
 # how long an example takes says more of the machine than of the code
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_server_outlives_its_module() -> Iterator[None]:
+    """Fail where a test leaves a server's event loop running: native code that runs when the interpreter ends may crash it."""
+    yield
+    left = [thread.name for thread in threading.enumerate() if thread.name in {"engine", "plane"}]
+    assert not left, f"servers still running at the end of the module: {left}"
 
 
 @pytest.fixture(scope="session")

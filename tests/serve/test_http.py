@@ -61,12 +61,28 @@ class House:
     def labels(self, *columns):
         return self.records.read("labels", "late").select(columns).rows()
 
+    def close(self):
+        assert self.plane.close(10)
+        self.records.close()
+
 
 @pytest.fixture
-def house(tmp_path):
-    house = House(tmp_path, {1: fakes.Says(0.75), 2: fakes.Raises()})
-    yield house
-    assert house.plane.close(10)
+def serve(tmp_path):
+    """Return what starts a server; all are ended with the test."""
+    houses = []
+
+    def make(models, route=CHAMPION, **settings):
+        houses.append(House(tmp_path, models, route, **settings))
+        return houses[-1]
+
+    yield make
+    for house in houses:
+        house.close()
+
+
+@pytest.fixture
+def house(serve):
+    return serve({1: fakes.Says(0.75), 2: fakes.Raises()})
 
 
 def error_of(response, status, code):
@@ -95,12 +111,12 @@ def test_rows_get_predictions_with_version_and_request_id(house, body):
     assert house.predictions()["request_id"].to_list() == ["id0"]
 
 
-def test_a_regression_has_no_probabilities(tmp_path):
-    house = House(tmp_path, {1: fakes.Answers([2.5])}, signature=fakes.REGRESSION)
+def test_a_regression_has_no_probabilities(serve):
+    house = serve({1: fakes.Answers([2.5])}, signature=fakes.REGRESSION)
     assert house.client.post(PREDICT, fakes.ROW).json()["predictions"] == [{"prediction": 2.5}]
 
 
-def test_classes_that_are_numbers_stay_numbers_and_name_probabilities_as_text(tmp_path):
+def test_classes_that_are_numbers_stay_numbers_and_name_probabilities_as_text(serve):
     class Digits:
         def predict(self, frame):
             return np.array([1] * len(frame))
@@ -109,7 +125,7 @@ def test_classes_that_are_numbers_stay_numbers_and_name_probabilities_as_text(tm
             return np.tile([0.1, 0.2, 0.7], (len(frame), 1))
 
     signature = replace(fakes.BINARY, task=Task.MULTICLASS, classes=(0, 1, 2))
-    house = House(tmp_path, {1: Digits()}, signature=signature)
+    house = serve({1: Digits()}, signature=signature)
     (row,) = house.client.post(PREDICT, fakes.ROW).json()["predictions"]
     assert row == {"prediction": 1, "probabilities": {"0": 0.1, "1": 0.2, "2": 0.7}}
     assert house.client.post(LABELS, {"request_id": "id0", "value": 2.0}).status_code == 200
@@ -163,9 +179,9 @@ def test_an_envelope_that_is_none_is_refused(house, body):
     assert house.predictions().height == 0
 
 
-def test_a_feature_may_be_called_rows(tmp_path):
+def test_a_feature_may_be_called_rows(serve):
     columns = (replace(fakes.BINARY.columns[0], name="rows"), fakes.BINARY.columns[1])
-    house = House(tmp_path, {1: fakes.Says(0.75)}, signature=replace(fakes.BINARY, columns=columns))
+    house = serve({1: fakes.Says(0.75)}, signature=replace(fakes.BINARY, columns=columns))
     assert house.client.post(PREDICT, {"rows": 1.5, "city": None}).status_code == 200
 
 
@@ -212,8 +228,8 @@ def test_paths_and_methods_that_are_not_there_are_told_as_json(house):
         ("10.0.0.8", 403),
     ],
 )
-def test_only_the_server_s_own_names_are_answered(tmp_path, host, status):
-    house = House(tmp_path, {1: fakes.Says(0.75)}, host="ml.example")
+def test_only_the_server_s_own_names_are_answered(serve, host, status):
+    house = serve({1: fakes.Says(0.75)}, host="ml.example")
     for response in (
         house.client.get("/health", headers={"host": host}),
         house.client.post(PREDICT, fakes.ROW, headers={"host": host}),
@@ -223,8 +239,8 @@ def test_only_the_server_s_own_names_are_answered(tmp_path, host, status):
     assert house.predictions().height == (1 if status == 200 else 0)
 
 
-def test_a_server_open_to_all_addresses_is_asked_by_address_not_by_any_name(tmp_path):
-    house = House(tmp_path, {1: fakes.Says(0.75)}, host="0.0.0.0")
+def test_a_server_open_to_all_addresses_is_asked_by_address_not_by_any_name(serve):
+    house = serve({1: fakes.Says(0.75)}, host="0.0.0.0")
     assert house.client.get("/health", headers={"host": "10.0.0.8:8700"}).status_code == 200
     assert house.client.get("/health", headers={"host": "evil.example"}).status_code == 403
 
@@ -269,18 +285,18 @@ def test_a_canary_that_fails_is_not_seen_by_the_client(house):
     assert (response.status_code, response.json()["version"]) == (200, 1)
 
 
-def test_a_champion_that_fails_says_so(tmp_path):
-    house = House(tmp_path, {1: fakes.Raises(ValueError("secret 1234"))})
+def test_a_champion_that_fails_says_so(serve):
+    house = serve({1: fakes.Raises(ValueError("secret 1234"))})
     error = error_of(house.client.post(PREDICT, fakes.ROW), 500, "prediction_failed")
     assert "secret" not in json.dumps(error)
     assert "id0" in error["hint"]
 
 
-def test_an_unexpected_fault_is_ours_and_tells_nothing(tmp_path, caplog):
+def test_an_unexpected_fault_is_ours_and_tells_nothing(serve, caplog):
     def broken():
         raise RuntimeError("inner secret")
 
-    house = House(tmp_path, {1: fakes.Says(0.5)}, extra_health=broken)
+    house = serve({1: fakes.Says(0.5)}, extra_health=broken)
     error = error_of(house.client.get("/health"), 500, "internal")
     assert "secret" not in json.dumps(error)
     assert "request_broke" in caplog.text
@@ -360,8 +376,8 @@ def test_a_label_that_cannot_be_is_named_and_none_of_its_request_is_taken(house,
 
 
 @pytest.mark.parametrize("value", ["3", None, True, 10**310])
-def test_a_label_of_a_regression_is_a_finite_number(tmp_path, value):
-    house = House(tmp_path, {1: fakes.Answers([2.5])}, signature=fakes.REGRESSION)
+def test_a_label_of_a_regression_is_a_finite_number(serve, value):
+    house = serve({1: fakes.Answers([2.5])}, signature=fakes.REGRESSION)
     error_of(house.client.post(LABELS, {"request_id": "r", "value": value}), 422, "invalid_rows")
     assert house.client.post(LABELS, {"request_id": "r", "value": 3}).status_code == 200
     assert house.labels("value") == [(3,)]
@@ -391,22 +407,22 @@ def test_the_model_tells_its_route_and_what_it_takes(house):
     assert list(house.client.get("/models").json()["models"]) == ["late"]
 
 
-def test_a_model_without_a_champion_is_there_but_cannot_answer(tmp_path):
-    house = House(tmp_path, {}, Route(model="late", generation=1, champion=None))
+def test_a_model_without_a_champion_is_there_but_cannot_answer(serve):
+    house = serve({}, Route(model="late", generation=1, champion=None))
     assert house.client.get("/models/late").json()["signature"] is None
     error_of(house.client.post(PREDICT, fakes.ROW), 409, "conflict")
     assert house.client.get("/health").status_code == 503
     assert house.client.get("/health/live").status_code == 200
 
 
-def test_health_says_what_is_served_and_what_the_house_adds(tmp_path):
-    house = House(tmp_path, {1: fakes.Says(0.5)}, extra_health=lambda: {"worker": "w0"})
+def test_health_says_what_is_served_and_what_the_house_adds(serve):
+    house = serve({1: fakes.Says(0.5)}, extra_health=lambda: {"worker": "w0"})
     told = house.client.get("/health")
     assert told.status_code == 200
     assert told.json()["ready"] is True
     assert told.json()["worker"] == "w0"
     assert told.json()["models"]["late"]["generation"] == 1
-    house = House(tmp_path, {1: fakes.Says(0.5)}, extra_health=lambda: {"ready": False})
+    house = serve({1: fakes.Says(0.5)}, extra_health=lambda: {"ready": False})
     assert house.client.get("/health").status_code == 503
 
 
@@ -424,9 +440,9 @@ def test_metrics_count_requests_by_path_and_status(house):
     )
 
 
-def test_a_slow_model_does_not_stop_the_event_loop(tmp_path):
+def test_a_slow_model_does_not_stop_the_event_loop(serve):
     slow = fakes.Hangs()
-    house = House(tmp_path, {1: slow})
+    house = serve({1: slow})
     slow.go.clear()
 
     answers = []
@@ -437,7 +453,6 @@ def test_a_slow_model_does_not_stop_the_event_loop(tmp_path):
     slow.go.set()
     waiting.join(20)
     assert answers == [200]
-    assert house.plane.close(10)
 
 
 def test_many_at_once_are_all_answered_and_all_recorded(house):
@@ -458,10 +473,9 @@ def test_many_at_once_are_all_answered_and_all_recorded(house):
     assert set(house.predictions()["request_id"]) == {f"{t}-{n}" for t in range(4) for n in range(10)}
 
 
-def test_a_wrong_method_is_told_the_right_one(tmp_path):
-    house = House(tmp_path, {1: fakes.Says(0.75)})
+def test_a_wrong_method_is_told_the_right_one(serve):
+    house = serve({1: fakes.Says(0.75)})
     answer = house.client.get("/models/late/predict")
-    assert house.plane.close(10)
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
     assert answer.json()["error"]["hint"] == "use POST"
 

@@ -27,8 +27,8 @@ def records(tmp_path):
 def plane_of(records):
     planes = []
 
-    def make(models, route=CHAMPION, *, record=records, **options):
-        load = models if callable(models) else fakes.Versions(models)
+    def make(models, route=CHAMPION, *, record=records, signature=fakes.BINARY, **options):
+        load = models if callable(models) else fakes.Versions(models, signature)
         plane = fakes.PlaneInThread(load, record, fakes.FixedClock(), **options)
         planes.append(plane)
         if route is not None:
@@ -38,6 +38,7 @@ def plane_of(records):
     yield make
     for plane in planes:
         assert plane.close(10)
+    records.close()
 
 
 def recorded(records, *columns):
@@ -60,7 +61,7 @@ def test_the_champion_answers_and_the_answer_is_in_the_record(plane_of, records)
     assert rows["latency_ms"].min() > 0
 
 
-def test_the_answer_is_durable_before_it_is_given():
+def test_the_answer_is_durable_before_it_is_given(plane_of):
     order = []
 
     class Watched(fakes.Forgets):
@@ -68,20 +69,18 @@ def test_the_answer_is_durable_before_it_is_given():
             order.append("written")
             done(None)
 
-    plane = fakes.PlaneInThread(fakes.Versions({1: fakes.Says(0.5)}), Watched(), fakes.FixedClock())
-    plane.switch(CHAMPION)
+    plane = plane_of({1: fakes.Says(0.5)}, record=Watched())
     plane.answer("m", [fakes.ROW], request_id="r")
     order.append("answered")
     assert order == ["written", "answered"]
 
 
-def test_what_cannot_be_recorded_is_not_answered():
+def test_what_cannot_be_recorded_is_not_answered(plane_of):
     class Full(fakes.Forgets):
         def submit(self, model, lines, done):
             done(Unreachable("no space"))
 
-    plane = fakes.PlaneInThread(fakes.Versions({1: fakes.Says(0.5)}), Full(), fakes.FixedClock())
-    plane.switch(CHAMPION)
+    plane = plane_of({1: fakes.Says(0.5)}, record=Full())
     with pytest.raises(Unreachable):
         plane.answer("m", [fakes.ROW], request_id="r")
 
@@ -158,10 +157,9 @@ def test_a_canary_that_hangs_is_answered_for_by_the_champion(plane_of, records):
 
 
 @pytest.mark.parametrize("labels", [[np.nan], [np.inf], [1.0, 2.0], None, ["a"]])
-def test_an_answer_that_is_no_answer_is_a_failure(records, labels):
+def test_an_answer_that_is_no_answer_is_a_failure(plane_of, records, labels):
     models = {1: fakes.Answers([7.0]), 2: fakes.Answers(labels)}
-    plane = fakes.PlaneInThread(fakes.Versions(models, fakes.REGRESSION), records, fakes.FixedClock())
-    plane.switch(CANARY)
+    plane = plane_of(models, CANARY, signature=fakes.REGRESSION)
     assert plane.answer("m", [fakes.ROW], request_id="r").predictions.labels.tolist() == [7.0]
     assert recorded(records, "version", "status") == [(2, "error"), (1, "ok")]
 

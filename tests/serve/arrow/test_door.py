@@ -96,6 +96,7 @@ class House:
     def close(self):
         self.client.close()
         assert self.engine.close(10)
+        self.records.close()
 
 
 @pytest.fixture

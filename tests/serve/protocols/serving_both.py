@@ -79,3 +79,4 @@ class Both:
     def close(self):
         self.client.close()
         assert self.engine.close(10)
+        self.records.close()
