@@ -12,10 +12,13 @@ from tests.acceptance.site import MODEL, Site, copy_of, wait_until
 from homeostat.app.making import make
 from homeostat.app.promoting import promote
 from homeostat.app.route_rules import set_segments
+from homeostat.app.status import status
+from homeostat.core.errors import CheckFailed
 from homeostat.registry.health import why_unhealthy
 
 PATH = f"/models/{MODEL}/predict"
 ROW = {"a": 0.25, "b": "x"}
+DEADLY = {**ROW, "a": 3.0}
 SHORT = [1]
 WORKER, MODEL_PROCESS = "app.inference", "serve.hosts.child"
 UNDER_WAY_S = 0.5  # a client learns a moment later that its connection is gone
@@ -142,15 +145,18 @@ def test_a_champion_that_fails_is_fenced_and_rolled_back_and_the_other_version_n
     set_segments(site.house, ["key=other@1"], because="a test", force=None)
     site.up()
     other = Load(site.port, PATH, {"rows": [ROW], "key": "other"}, tmp_path / "other.jsonl", rate=50.0)
-    hit = Load(site.port, PATH, {"rows": [{**ROW, "a": 3.0}]}, tmp_path / "hit.jsonl", rate=50.0)
-    with other, hit:
-        wait_until(lambda: len(other.met()) > 200 and len(hit.met()) > 50, "answers")
+    hit = Load(site.port, PATH, {"rows": [DEADLY]}, tmp_path / "hit.jsonl", rate=50.0)
+    with other:
+        wait_until(lambda: len(other.met()) > 200, "answers")
         promoted = time.monotonic()
         promote(site.house, str(bad), force="a test")
-        wait_until(lambda: site.champion() == 1, "the roll-back", seconds=120)
-        back = time.monotonic()
-        wait_until(lambda: any(each.at > back and each.version == 1 for each in hit.met()), "the champion's answers")
-        answered, asked = other.stop(), hit.stop()
+        with hit:  # such rows were not there to warm it up with
+            wait_until(lambda: site.champion() == 1, "the roll-back", seconds=120)
+            back = time.monotonic()
+            wait_until(
+                lambda: any(each.at > back and each.version == 1 for each in hit.met()), "the champion's answers"
+            )
+            answered, asked = other.stop(), hit.stop()
     print(f"{fault}: rolled back {back - promoted:.1f} s after the promotion")
     with site.house.store.read() as tx:
         (unhealthy,) = tx.audit.events(kinds=["model_version.unhealthy"])
@@ -178,3 +184,25 @@ def test_a_champion_that_fails_is_fenced_and_rolled_back_and_the_other_version_n
         )
     assert quantile(during, 0.99) < 1.0, "it waited for the version that failed"
     every_answer_is_recorded(site, answered + asked)
+
+
+@pytest.mark.long
+def test_a_version_that_dies_on_the_rows_of_today_is_refused_and_no_request_notices(site, tmp_path):
+    (site.root / "faulty.py").write_text(FAULTY)
+    bad = make(site.house, function="faulty:crashes").version.version
+    site.up()
+    # one in 64 requests is kept to warm the next version up, by each worker
+    with Load(site.port, PATH, {"rows": [DEADLY]}, tmp_path / "met.jsonl", rate=50.0) as load:
+        wait_until(lambda: len(load.met()) > 100, "answers")
+        with pytest.raises(
+            CheckFailed, match=r"was not put to work: it failed its warm-up .*exit code 7.*; version 1 answers"
+        ):
+            promote(site.house, str(bad), force="a test")
+        met = load.stop()
+    assert {(each.status, each.version) for each in met} == {(200, 1)}
+    with site.house.store.read() as tx:
+        (unhealthy,) = tx.audit.events(kinds=["model_version.unhealthy"])
+    assert "on rows of recent requests: its process died (exit code 7)" in unhealthy.payload["because"]
+    assert site.champion() == 1
+    assert f"given up: version {bad}: it failed its warm-up" in status(site.house)[0].sentence
+    every_answer_is_recorded(site, met)

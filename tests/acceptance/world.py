@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from homeostat.app.inference import RouteFollower
+from homeostat.app.following import RouteFollower
 from homeostat.app.loading import package_loader
 from homeostat.app.project import load
 from homeostat.app.wiring import House, open_house

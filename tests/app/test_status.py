@@ -27,6 +27,11 @@ def test_what_is_not_known_yet_is_said():
     assert told(champion=None, route=None, workers=0) == "late: no version is champion yet; no server is up"
 
 
+def test_why_a_version_was_given_up_is_said():
+    told_of = told(given_up="version 3: it failed its warm-up on rows of recent requests: its process died")
+    assert "given up: version 3: it failed its warm-up" in told_of
+
+
 def test_a_canary_and_what_is_set_aside_are_said():
     route = Route(model="late", generation=2, champion=2, canary=3, canary_percent=25.0)
     assert "version 3 answers 25 % as canary" in told(route=route)

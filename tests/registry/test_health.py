@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 import pytest
 
 from homeostat.core.records import ModelVersion, Segment, Split
+from homeostat.registry import health
 from homeostat.registry.health import replace_unhealthy_champion, take_unhealthy_out, tell_unhealthy, why_unhealthy
-from homeostat.registry.routing import promote, set_rules
+from homeostat.registry.routing import promote, roll_back, set_rules
 from homeostat.storage.sql.store import open_memory_store
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -48,6 +49,28 @@ def test_two_workers_tell_once_and_the_champion_before_answers(store):
     with store.read() as tx:
         (event,) = tx.audit.events(kinds=["alias.rolled_back"])
     assert "it died" in event.payload["force"]
+
+
+def test_two_that_replace_it_at_once_go_back_one_step(store, monkeypatch):
+    with store.write() as tx:
+        tx.models.add(
+            ModelVersion(
+                model="m", version=3, run_id="r3", created=NOW, location="x", digests={"f": "d"},
+                signature={"task": "binary"}, lineage={},
+            )
+        )  # fmt: skip
+    for version in (1, 2, 3):
+        put(store, version)
+    given_up(store, 3)
+
+    def both(**given):
+        """Another has read the same, and is faster."""
+        roll_back(**given)
+        return roll_back(**given)
+
+    monkeypatch.setattr(health, "roll_back", both)
+    route = replace_unhealthy_champion(store=store, model="m", actor="homeostat", now=NOW)
+    assert route.champion == 2
 
 
 def test_the_first_champion_stays_as_there_is_no_other(store):

@@ -6,8 +6,9 @@ from uuid import uuid4
 
 from homeostat.app.making import finished, recorded_settings, tested_run, workshop
 from homeostat.app.wiring import House
-from homeostat.core.errors import NotFound, near
+from homeostat.core.errors import CheckFailed, NotFound, Unreachable, near
 from homeostat.core.records import ModelVersion, Route
+from homeostat.registry.health import replace_unhealthy_champion, why_unhealthy
 from homeostat.registry.routing import promote as promote_version
 from homeostat.registry.routing import roll_back as roll_back_version
 from homeostat.registry.versions import CHAMPION, resolve
@@ -82,13 +83,27 @@ def _champion(house: House) -> int | None:
 
 
 def _switched(house: House, route: Route, before: int | None) -> Moved:
-    workers = await_workers(
-        house.store,
-        clock=house.clock,
-        model=route.model,
-        generation=route.generation,
-        pause=time.sleep,
-        patience_s=PATIENCE_S[house.project.serve.environments],
-    )
+    """Return what moved when every worker has switched; raise CheckFailed where the new champion fails its warm-up, after taking it back."""
     assert route.champion is not None
+    failed: Unreachable | None = None
+    workers: list[str] = []
+    try:
+        workers = await_workers(
+            house.store,
+            clock=house.clock,
+            model=route.model,
+            generation=route.generation,
+            pause=time.sleep,
+            patience_s=PATIENCE_S[house.project.serve.environments],
+        )
+    except Unreachable as error:
+        failed = error
+    if (reason := why_unhealthy(house.store, model=route.model, version=route.champion)) is not None:
+        replace_unhealthy_champion(store=house.store, model=route.model, actor=house.actor, now=house.clock.now())
+        raise CheckFailed(
+            f"version {route.champion} of model '{route.model}' was not put to work: {reason}; version {_champion(house)} answers",
+            hint="`homeostat predict` on rows like those of recent requests shows what it says",
+        ) from failed
+    if failed is not None:
+        raise failed
     return Moved(model=route.model, before=before, champion=route.champion, workers=workers)

@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from homeostat.app.wiring import House
+from homeostat.core.ports import Transaction
 from homeostat.core.records import Cycle, Route, WindowVerdict
+from homeostat.registry.health import UNHEALTHY
 from homeostat.registry.versions import CHAMPION
 
 _ALIVE = timedelta(seconds=5)
@@ -13,7 +15,10 @@ _ALIVE = timedelta(seconds=5)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelStatus:
-    """`state`: `new` (no champion), `ok`, `warn`, `alarm`, `unknown` (nothing judged yet); `sentence` says it for people."""
+    """`state`: `new` (no champion), `ok`, `warn`, `alarm`, `unknown` (nothing judged yet); `sentence` says it for people.
+
+    `given_up`: why the newest version that was given up was, until a newer one is champion.
+    """
 
     model: str
     state: str
@@ -25,6 +30,7 @@ class ModelStatus:
     quarantined: int
     data_version: int | None
     time: datetime
+    given_up: str | None = None
 
     @property
     def sentence(self) -> str:
@@ -50,6 +56,8 @@ class ModelStatus:
             parts.append(f"last cycle {self.cycle.state.value.replace('_', ' ')}: {because}")
         elif self.cycle is not None:
             parts.append(f"a cycle is at '{self.cycle.stage}' ({self.cycle.because})")
+        if self.given_up is not None:
+            parts.append(f"given up: {self.given_up}")
         if self.quarantined:
             parts.append(f"{self.quarantined} batch{'es' if self.quarantined > 1 else ''} in quarantine")
         return "; ".join(parts)
@@ -82,9 +90,20 @@ def status(house: House) -> list[ModelStatus]:
                     quarantined=len(held),
                     data_version=data.version if data else None,
                     time=now,
+                    given_up=_given_up(tx, name, champion),
                 )
             )
     return found
+
+
+def _given_up(tx: Transaction, model: str, champion: int | None) -> str | None:
+    newest = [one for one in tx.models.versions(model) if one.version >= (champion or 0) and one.health == UNHEALTHY]
+    if not newest:
+        return None
+    version = max(one.version for one in newest)
+    events = tx.audit.events(kinds=("model_version.unhealthy",), subject=f"model:{model}")
+    told = [str(event.payload["because"]) for event in events if event.payload["version"] == version]
+    return f"version {version}: {told[-1]}" if told else f"version {version}"
 
 
 def as_json(found: ModelStatus) -> dict[str, Any]:
@@ -104,5 +123,6 @@ def as_json(found: ModelStatus) -> dict[str, Any]:
         "workers": found.workers,
         "quarantined": found.quarantined,
         "data_version": found.data_version,
+        "given_up": found.given_up,
         "time": found.time.isoformat(),
     }

@@ -41,11 +41,15 @@ def why_unhealthy(store: Store, *, model: str, version: int) -> str | None:
 def replace_unhealthy_champion(*, store: Store, model: str, actor: str, now: datetime) -> Route | None:
     """Put the champion before in the place of one that was given up; None where there is nothing to do, or nobody to put there."""
     with store.read() as tx:
-        champion = tx.models.alias(model, CHAMPION)
+        champion, route = tx.models.alias(model, CHAMPION), tx.routes.get(model)
     if champion is None or (reason := why_unhealthy(store, model=model, version=champion)) is None:
         return None
+    # two that see it at once go one step back, not two
+    key = f"{model}:{0 if route is None else route.generation}:{champion}:unhealthy"
     try:
-        return roll_back(store=store, model=model, actor=actor, now=now, reason=f"version {champion}: {reason}")
+        return roll_back(
+            store=store, model=model, actor=actor, now=now, reason=f"version {champion}: {reason}", key=key
+        )
     except (
         Conflict
     ):  # it is the first one: half an answer is better than none, and its process may be started by a restart

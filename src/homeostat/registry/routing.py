@@ -73,6 +73,13 @@ def to_return_to(tx: Transaction, model: str) -> int | None:
     return previous if previous is not None and tx.models.get(model, previous).health == "ok" else None
 
 
+def was_brought_back(tx: Transaction, model: str) -> bool:
+    """Return whether the champion came back by a roll-back, rather than being put to work anew."""
+    moves = tx.audit.events(kinds=("alias.moved", "alias.rolled_back"), subject=f"model:{model}")
+    of_champion = [event.kind for event in moves if event.payload["alias"] == CHAMPION]
+    return of_champion[-1:] == ["alias.rolled_back"]
+
+
 def send_traffic(
     *,
     store: Store,

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from homeostat.audit.log import record
-from homeostat.core.errors import JobKilled, Quarantined
+from homeostat.core.errors import CheckFailed, JobKilled, Quarantined, Unreachable
 from homeostat.core.ids import derived_id
 from homeostat.core.ports import BlobStore, CandidateProbe, Clock, Json, RecordLog, Store, TableStore, Transaction
 from homeostat.core.records import Cycle, CycleState, DatasetVersion, Run
@@ -211,7 +211,8 @@ class LiveStages:
             force=self.request.force,
             key=self._key("promote"),
         )
-        self._await_workers(route.generation)
+        if (fault := self._await_workers(route.generation, putting=version)) is not None:
+            raise CheckFailed(f"version {version} was not put to work: {fault}")
         return {"generation": route.generation}
 
     def withdraw(self, version: int, because: str) -> Json:
@@ -308,18 +309,28 @@ class LiveStages:
             force=self.request.force,
             key=self._key(name),
         )
-        self._await_workers(route.generation)
+        self._await_workers(route.generation, putting=version)  # one that fails its warm-up is taken back by `hold`
         return {"generation": route.generation}
 
-    def _await_workers(self, generation: int) -> None:
-        await_workers(
-            self.store,
-            clock=self.clock,
-            model=self.request.model,
-            generation=generation,
-            pause=self.pause,
-            patience_s=PATIENCE_S[self.project.serve.environments],
-        )
+    def _await_workers(self, generation: int, *, putting: int | None = None) -> str | None:
+        """Return when all have switched, or with the reason why the version that is put to work was given up."""
+
+        def fault() -> str | None:
+            return None if putting is None else why_unhealthy(self.store, model=self.request.model, version=putting)
+
+        try:
+            await_workers(
+                self.store,
+                clock=self.clock,
+                model=self.request.model,
+                generation=generation,
+                pause=self.pause,
+                patience_s=PATIENCE_S[self.project.serve.environments],
+            )
+        except Unreachable:
+            if fault() is None:
+                raise
+        return fault()
 
     def _asked(self, stage: str) -> datetime:
         """Return when this stage was first reached."""

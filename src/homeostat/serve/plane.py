@@ -19,7 +19,6 @@ from homeostat.core.records import Route
 from homeostat.serve.answer import Answer, Overloaded, PredictionFailed, Question, TooLate, VersionDown
 from homeostat.serve.batcher import Batcher, Evaluated, QueueBatcher, TickBatcher
 from homeostat.serve.beside import MOST_ROWS, beside
-from homeostat.serve.blank import blank
 from homeostat.serve.decoder import Decoder
 from homeostat.serve.evaluator import Evaluator, ModelError, Quick
 from homeostat.serve.lane import Lane, lane_of
@@ -32,10 +31,10 @@ from homeostat.serve.router import choose
 from homeostat.serve.standby import Standbys
 from homeostat.serve.table import Table
 from homeostat.serve.tracing import Tracing
+from homeostat.serve.warm_up import WarmUpFailed, warm_up
 from homeostat.track.predictions import Predictions
 
 log = logging.getLogger(__name__)
-_WARM_TIMEOUT_S = 30.0
 _WARM_ROWS = 32
 _KEEP_EVERY = 64  # one request of so many is remembered for warming up
 Load = Callable[[str, int], Awaitable[Evaluator | Quick]]
@@ -88,7 +87,7 @@ class Plane:
     A switch of versions is one swap of a reference, so no request sees half of it. `load(model, version)` returns what evaluates it.
     `time_column`, `key_column` and `optional` are columns that rows may have beside the features; `key_column` makes a canary sticky. A
     canary or shadow has `trial_timeout_s` for a batch: after that a canary's request is answered by the champion. `timeout_s`: of any
-    batch. `queue`: requests that may wait for one version. `recording`: what of answers goes into the record. `tracing`: None: nothing is traced.
+    batch. `warm_timeout_s`: of all that a version is warmed up with. `queue`: requests that may wait for one version. `recording`: what of answers goes into the record. `tracing`: None: nothing is traced.
     """
 
     def __init__(
@@ -104,6 +103,7 @@ class Plane:
         max_shadow_rows: int = 50_000,
         trial_timeout_s: float = 5.0,
         timeout_s: float = 30.0,
+        warm_timeout_s: float = 30.0,
         queue: int = 1000,
         metrics: ServeMetrics | None = None,
         recording: Recording = EVERYTHING,
@@ -124,6 +124,7 @@ class Plane:
         }
         self._trial_timeout_s = trial_timeout_s
         self._timeout_s = timeout_s
+        self._warm_timeout_s = warm_timeout_s
         self._queue = queue
         self._most_shadow_rows = max_shadow_rows
         self._shadow_rows = 0
@@ -132,17 +133,19 @@ class Plane:
         self._recent: dict[str, deque[Table]] = {}
         self._asked = 0
         self._switching = asyncio.Lock()
-        self._standbys = Standbys(self._loaded, self._let_go)
+        # one that was champion before comes back whatever it says to the rows of today
+        self._standbys = Standbys(partial(self._loaded, is_trusted=True), self._let_go)
 
     # -- routes
 
-    async def switch(self, route: Route, *, standby: int | None = None) -> None:
+    async def switch(self, route: Route, *, standby: int | None = None, trusted: int | None = None) -> None:
         """Load and warm what the route needs, then serve by it; versions that it does not name are let go when they have answered.
 
         `standby`: a version that stays in memory, or is loaded beside all else, because a roll-back would bring it back.
+        `trusted`: a version that answers even where it fails its warm-up, as there is nobody better.
 
-        A route of an older generation than the one served is left alone. If a version cannot be loaded, its error is raised and
-        everything stays as it was.
+        A route of an older generation than the one served is left alone. If a version cannot be loaded, or fails its warm-up
+        (WarmUpFailed), the error is raised and everything stays as it was.
         """
         async with self._switching:
             now = self._serving.get(route.model)
@@ -154,7 +157,9 @@ class Plane:
                 for version in route.versions:
                     if version not in held:
                         ready = await self._standbys.take(route.model, version)
-                        fresh[version] = ready or await self._loaded(route.model, version)
+                        fresh[version] = ready or await self._loaded(
+                            route.model, version, is_trusted=version == trusted
+                        )
             except BaseException:
                 for each in fresh.values():
                     self._let_go(each)
@@ -344,7 +349,7 @@ class Plane:
             )
         return found
 
-    async def _loaded(self, model: str, version: int) -> Loaded:
+    async def _loaded(self, model: str, version: int, *, is_trusted: bool = False) -> Loaded:
         start = time.perf_counter()
         found = await self._load(model, version)
         batcher: Batcher
@@ -354,28 +359,15 @@ class Plane:
             batcher = QueueBatcher(found, queue=self._queue, timeout_s=self._timeout_s)
         loaded = Loaded(version, found, batcher, Decoder(found.signature, **self._rows))
         try:
-            await self._warm(model, loaded)
-        except BaseException:
-            self._let_go(loaded)
-            raise
+            await warm_up(model, loaded, self._recent.get(model, ()), limit_s=self._warm_timeout_s)
+        except BaseException as error:
+            if not (is_trusted and isinstance(error, WarmUpFailed)):
+                self._let_go(loaded)
+                raise
+            log.warning("serve.warm_up_failed", extra={"model": model, "version": version, "why": error.message})
         took = time.perf_counter() - start
         log.info("serve.version_loaded", extra={"model": model, "version": version, "seconds": round(took, 3)})
         return loaded
-
-    async def _warm(self, model: str, loaded: Loaded) -> None:
-        try:
-            async with asyncio.timeout(_WARM_TIMEOUT_S):
-                for table in self._warming(model, loaded.signature):
-                    await loaded.batcher.ask(table)
-        except (ModelError, VersionDown, TimeoutError) as error:
-            # a made-up row may be refused by a model that is sound
-            log.info("serve.warm_up_refused", extra={"model": model, "version": loaded.version, "error": str(error)})
-
-    def _warming(self, model: str, signature: Signature) -> list[Table]:
-        """Return rows that make a version do its first-time work before a client waits for it: recent ones, where they fit it."""
-        recent = self._recent.get(model, ())
-        fitting = [table for table in recent if {c.name for c in signature.columns} <= {c.name for c in table.columns}]
-        return [table.fitted(signature.columns) for table in fitting] or [blank(signature)]
 
     def _let_go(self, loaded: Loaded) -> None:
         self._spawn(loaded.close())

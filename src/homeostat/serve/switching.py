@@ -26,6 +26,7 @@ def switch_from_thread(
     route: Route,
     *,
     standby: int | None = None,
+    trusted: int | None = None,
     is_superseded: Callable[[], bool] = never,
 ) -> None:
     """Switch a plane that lives on the loop, and return when it is done; raise what `Plane.switch` raises.
@@ -33,7 +34,7 @@ def switch_from_thread(
     While versions load, `is_superseded` is asked ten times a second: a roll-back need not wait for what it rolls back. Then the loading is
     ended, the plane answers as it did, and Superseded is raised.
     """
-    switching = asyncio.run_coroutine_threadsafe(plane.switch(route, standby=standby), loop)
+    switching = asyncio.run_coroutine_threadsafe(plane.switch(route, standby=standby, trusted=trusted), loop)
     while True:
         try:
             return switching.result(_LOOK_S)

@@ -201,8 +201,15 @@ class PlaneInThread:
     def generations(self) -> dict[str, int]:
         return self.plane.generations
 
-    def switch(self, route: Route, *, standby: int | None = None, is_superseded: Callable[[], bool] = never) -> None:
-        switch_from_thread(self.plane, self.loop, route, standby=standby, is_superseded=is_superseded)
+    def switch(
+        self,
+        route: Route,
+        *,
+        standby: int | None = None,
+        trusted: int | None = None,
+        is_superseded: Callable[[], bool] = never,
+    ) -> None:
+        switch_from_thread(self.plane, self.loop, route, standby=standby, trusted=trusted, is_superseded=is_superseded)
 
     def forget(self, model: str) -> None:
         async def forget() -> None:

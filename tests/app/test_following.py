@@ -8,16 +8,17 @@ from types import SimpleNamespace
 
 import pytest
 
-from homeostat.app import inference
+from homeostat.app import following
 from homeostat.app.environments import BeingBuilt
-from homeostat.app.inference import RouteFollower, beat_on
+from homeostat.app.following import RouteFollower, beat_on
 from homeostat.audit.log import record, verify
-from homeostat.core.errors import AuditBroken
+from homeostat.core.errors import AuditBroken, Unreachable
 from homeostat.core.records import ModelVersion, Route
-from homeostat.registry.health import tell_unhealthy
+from homeostat.registry.health import replace_unhealthy_champion, tell_unhealthy, why_unhealthy
 from homeostat.registry.routing import promote, roll_back
+from homeostat.registry.workers import await_workers
 from homeostat.storage.sql.store import open_memory_store
-from homeostat.testing.serving import Forgets, PlaneInThread, Says, Versions
+from homeostat.testing.serving import ROW, Forgets, PlaneInThread, Raises, Says, Versions
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -39,7 +40,7 @@ class Server:
 
     def __post_init__(self):
         self.store = open_memory_store()
-        self.versions = Versions({1: Says(0.1), 2: Says(0.2), 3: Says(0.3)})
+        self.versions = Versions({1: Says(0.1), 2: Says(0.2), 3: Says(0.3), 4: Raises()})
         self.plane = PlaneInThread(self.load, Forgets(), self.clock)
         house = SimpleNamespace(store=self.store, clock=self.clock)
         self.follower = RouteFollower(house, self.plane, worker_id="worker-0")
@@ -52,6 +53,25 @@ class Server:
     def route(self, **what):
         with self.store.write() as tx:
             return tx.routes.put(Route(model="m", generation=0, **what))
+
+    def register(self):
+        with self.store.write() as tx:
+            for number in range(1, 5):
+                tx.models.add(
+                    ModelVersion(
+                        model="m",
+                        version=number,
+                        run_id=f"run{number}",
+                        created=NOW,
+                        location=f"runs/{number}/model",
+                        digests={},
+                        signature={"task": "binary"},
+                        lineage={},
+                    )
+                )
+
+    def promote(self, version):
+        return promote(store=self.store, model="m", version=version, actor="ann", now=NOW, force="a test")
 
     def look(self, times=1):
         for _ in range(times):
@@ -73,7 +93,7 @@ class Server:
 
 @pytest.fixture
 def server(monkeypatch):
-    monkeypatch.setattr(inference, "_RETRY_S", 0.0)
+    monkeypatch.setattr(following, "_RETRY_S", 0.0)
     made = Server()
     yield made
     made.plane.close(5)
@@ -162,7 +182,7 @@ def test_a_clock_that_is_set_back_neither_stops_the_heart_nor_breaks_the_chain(s
 
 
 def test_a_server_that_loads_for_long_is_seen_to_live(server, monkeypatch):
-    monkeypatch.setattr(inference, "_BEAT_S", 0.001)
+    monkeypatch.setattr(following, "_BEAT_S", 0.001)
     loading, go, stop = threading.Event(), threading.Event(), threading.Event()
     load = server.plane.plane._load
 
@@ -195,22 +215,9 @@ def test_a_server_that_loads_for_long_is_seen_to_live(server, monkeypatch):
 def test_the_version_to_return_to_is_kept_unless_it_was_given_up(server):
     house = SimpleNamespace(store=server.store, clock=server.clock)
     server.follower = RouteFollower(house, server.plane, worker_id="worker-0", keeps_previous=True)
-    with server.store.write() as tx:
-        for number in (1, 2):
-            tx.models.add(
-                ModelVersion(
-                    model="m",
-                    version=number,
-                    run_id=f"run{number}",
-                    created=NOW,
-                    location=f"runs/{number}/model",
-                    digests={},
-                    signature={"task": "binary"},
-                    lineage={},
-                )
-            )
+    server.register()
     for number in (1, 2):
-        promote(store=server.store, model="m", version=number, actor="ann", now=NOW, force="a test")
+        server.promote(number)
         server.look()
     assert server.plane.plane.standby("m") == 1
     roll_back(store=server.store, model="m", actor="ann", now=NOW, reason="a test")
@@ -264,3 +271,53 @@ def test_a_store_that_is_away_does_not_end_a_switch(server):
     server.follower._house.store = store
     server.look()
     assert server.serves == (2,)
+
+
+def test_a_version_that_fails_its_warm_up_is_told_unhealthy_and_not_tried_again(server):
+    server.register()
+    server.promote(1)
+    server.look()
+    server.plane.answer("m", [ROW])
+    refused = server.promote(4)
+    server.look(5)
+    assert server.serves == (1,)
+    assert server.versions.loads == [1, 4]
+    told = "failed its warm-up on rows of recent requests: its code raised ZeroDivisionError"
+    (unhealthy,) = [event for event in server.events() if event.kind == "model_version.unhealthy"]
+    assert unhealthy.payload == {"version": 4, "because": f"it {told}"}
+    clock = SimpleNamespace(now=server.clock.now)
+    with pytest.raises(Unreachable, match=f"worker-0 cannot serve 'm' by its new route: version 4 of model 'm' {told}"):
+        await_workers(server.store, clock=clock, model="m", generation=refused.generation, pause=lambda _: None)
+
+    back = replace_unhealthy_champion(store=server.store, model="m", actor="ann", now=NOW)
+    server.look()
+    assert back.champion == 1
+    assert server.worker().generations == {"m": back.generation}
+    server.promote(2)
+    server.look()
+    assert server.serves == (2,)
+
+
+def test_a_champion_that_was_brought_back_answers_whatever_it_says_to_the_rows_of_today(server):
+    server.register()
+    server.promote(4)
+    server.look()
+    assert server.serves == (4,), "a made-up row is no reason"
+    server.promote(1)
+    server.look()
+    server.plane.answer("m", [ROW])
+    roll_back(store=server.store, model="m", actor="ann", now=NOW, reason="a test")
+    server.look()
+    assert server.serves == (4,)
+    assert not [event for event in server.events() if event.kind == "model_version.unhealthy"]
+
+
+def test_a_canary_that_fails_its_warm_up_leaves_the_champion_alone(server):
+    server.register()
+    server.promote(1)
+    server.look()
+    server.plane.answer("m", [ROW])
+    server.route(champion=1, canary=4, canary_percent=50.0)
+    server.look(3)
+    assert server.serves == (1,)
+    assert why_unhealthy(server.store, model="m", version=4)
