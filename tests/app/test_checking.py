@@ -41,6 +41,8 @@ def test_a_project_that_fits_its_data_is_told_by_numbers(check):
         ("watch: {drift: {methods: [pis]}}", "watch.drift.methods: there is no drift method 'pis'", "psi"),
         ("watch: {drift: {thresholds: {kss: 1}}}", "watch.drift.thresholds: there is no drift method 'kss'", "ks"),
         ("gate: {skip: [calibratio]}", "gate.skip: there is no check", "calibration"),
+        ("watch: {groups: {slices: [xx]}}", "watch.groups.slices: rows.csv has no column 'xx'", "x"),
+        ("watch: {groups: {protected: [xx]}}", "watch.groups.protected: rows.csv has no column 'xx'", "x"),
         ("gate: {slices: {columns: [xx]}}", "gate.slices.columns: rows.csv has no column 'xx'", "x"),
     ],
 )

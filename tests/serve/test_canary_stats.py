@@ -54,6 +54,13 @@ def stats(records, task=Task.BINARY, classes=(0, 1), since=START):
     )
 
 
+def test_a_label_that_tells_groups_alone_is_no_truth(records):
+    both(records, "r", 0.9, 0.6)
+    label(records, 1, request_id="r", row=0)
+    label(records, None, request_id="r", row=0, groups='{"sex":"f"}', seconds=20)
+    assert stats(records).labelled == 1
+
+
 @pytest.mark.parametrize("task", list(Task))
 def test_nothing_seen_is_nothing_said(records, task):
     found = stats(records, task)

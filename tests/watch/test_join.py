@@ -104,6 +104,20 @@ def test_a_label_that_came_before_its_row_waits_for_it():
     assert labels_of(predicted, labels({"key": "k"})) == ["yes"]
 
 
+def test_groups_come_with_labels_or_alone_and_the_newest_are_kept():
+    predicted = predictions({"request_id": "a"}, {"request_id": "b", "key": "k"}, {"request_id": "c"})
+    given_labels = labels(
+        {"request_id": "a", "groups": '{"sex":"f"}'},
+        {"request_id": "a", "value": None, "groups": '{"sex":"m"}', "received": T0 + 2 * HOUR},
+        {"key": "k", "value": None, "groups": '{"sex":"f"}'},
+        {"request_id": "c", "value": "no"},
+    )
+    joined = join(predicted, given_labels, task=Task.BINARY, classes=CLASSES)
+    found = joined.frame.sort("request_id").select("label", "groups").rows()
+    assert found == [("yes", '{"sex":"m"}'), (None, '{"sex":"f"}'), ("no", None)]
+    assert (joined.report.labels, joined.report.matched, joined.report.unusable) == (2, 2, 0)
+
+
 def test_time_is_event_time_where_there_is_one():
     predicted = predictions({"request_id": "a", "event_time": T0 + HOUR}, {"request_id": "b"})
     assert join(predicted, labels(), task=Task.BINARY, classes=CLASSES).frame["request_id"].to_list() == ["b", "a"]

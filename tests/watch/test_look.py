@@ -15,7 +15,7 @@ from homeostat.track.predictions import Predictions
 from homeostat.watch.baseline import baseline_of, keep_baseline
 from homeostat.watch.look import look, verdict_of
 from homeostat.watch.reference import build_reference
-from homeostat.watch.settings import WatchSettings
+from homeostat.watch.settings import GroupSettings, WatchSettings
 
 T0 = datetime(2013, 1, 7, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -118,6 +118,14 @@ def test_decay_is_written_beside_the_verdict(world):
     assert event.payload["window"]["start"] == T0.isoformat()
     assert event.payload["value"] > REFERENCE.performance.value
     assert "log_loss went from" in event.payload["summary"]
+
+
+def test_a_column_of_groups_that_the_version_was_registered_without_is_named(world):
+    world.label(world.day(0), T0 + DAY / 2)
+    (found,) = world.look(T0 + DAY, settings=WatchSettings(groups=GroupSettings(protected=["sex", "c"])))
+    verdict = verdict_of(found)
+    assert verdict.notes == ["version 1 was registered without 'sex': its groups are watched from the next on"]
+    assert [one.column for one in verdict.fairness] == ["c"]
 
 
 def test_late_labels_restate_a_window_and_keep_what_was_said(world):

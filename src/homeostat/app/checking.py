@@ -26,6 +26,8 @@ def check_project(place: Place) -> dict[str, Any]:
         "data.contract.columns": list(data.contract.columns),
         "gate.slices.columns": gate.slices.columns,
         "gate.slices.protected": gate.slices.protected,
+        "watch.groups.slices": watch.groups.slices,
+        "watch.groups.protected": watch.groups.protected,
     }
     for key, names in named.items():
         for name in names:

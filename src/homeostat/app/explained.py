@@ -103,7 +103,7 @@ WHY: dict[str, str] = {
     "watch.drift.min_rows": "fewer rows say nothing",
     "watch.groups": "parts of the rows that are watched by themselves",
     "watch.groups.slices": "columns by whose groups the metric is watched",
-    "watch.groups.protected": "columns by whose groups fairness is measured (two classes), and the metric",
+    "watch.groups.protected": "columns by whose groups fairness is measured (two classes), and the metric; those in data.exclude come with labels",
     "watch.groups.found": "look for slices that are worse than the rest",
     "watch.groups.min_rows": "of a smaller group nothing is said",
     "alerts": "channels that hear of incidents: {ops: $OPS_ALERTS}, an address (https, mailtos, slack, workflows) or the variable that holds it",

@@ -11,6 +11,7 @@ from homeostat.core.errors import HomeostatError, InvalidInput, Unreachable, nea
 from homeostat.core.ids import derived_id
 
 _FIELDS = ("request_id", "row", "key", "value", "time")
+_PLACES = {"request_id", "key"}
 _AT_ONCE = 1000
 _TIMEOUT_S = 60.0
 
@@ -25,24 +26,33 @@ class _Refused(HomeostatError):
 def send_labels(house: House, source: str, *, root: Path) -> tuple[int, int]:
     """Send the labels in a file and return how many were taken, and left out as their answers are not recorded. Sending the same file again changes nothing.
 
-    The file has `value` and either `request_id` (and `row` where a request had many) or `key`, and may have `time`.
+    The file has `value` and either `request_id` (and `row` where a request had many) or `key`, and may have `time`. Columns of `watch.groups` that
+    the model does not have may be there too, or instead of `value`.
     """
     from homeostat.data.sources import read
 
     frame = read(source, root=root)
+    groups = [name for name in house.project.group_columns if name in frame.columns and name not in _FIELDS]
     for name in frame.columns:
-        if name not in _FIELDS:
-            raise InvalidInput(f"'{source}' has a column '{name}' that no label has", hint=near(name, _FIELDS))
-    if "value" not in frame.columns or not {"request_id", "key"} & set(frame.columns):
+        if name not in _FIELDS and name not in groups:
+            raise InvalidInput(
+                f"'{source}' has a column '{name}' that no label has",
+                hint=near(name, [*_FIELDS, *house.project.group_columns]),
+            )
+    if not ("value" in frame.columns or groups) or not _PLACES & set(frame.columns):
         raise InvalidInput(
             f"'{source}' has the columns {', '.join(frame.columns)}",
             hint="labels are columns value and request_id (and row), or value and key; a column time may be there",
         )
-    rows = [
-        {name: _plain(value) for name, value in row.items() if value is not None} for row in frame.iter_rows(named=True)
-    ]
+    rows = [_label(row, groups) for row in frame.iter_rows(named=True)]
     answers = [_post(house, rows[at : at + _AT_ONCE]) for at in range(0, len(rows), _AT_ONCE)]
     return sum(int(each["accepted"]) for each in answers), sum(int(each.get("unsampled", 0)) for each in answers)
+
+
+def _label(row: dict[str, Any], groups: list[str]) -> dict[str, Any]:
+    known = {name: _plain(value) for name, value in row.items() if value is not None}
+    told = {name: known.pop(name) for name in groups if name in known}
+    return {**known, "groups": told} if told else known
 
 
 def _post(house: House, rows: list[dict[str, Any]]) -> dict[str, Any]:

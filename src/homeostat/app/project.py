@@ -173,6 +173,18 @@ def _impossible_columns(project: Project) -> Iterator[Problem]:
         yield ("data", "time"), f"'{data.target}' is the target and cannot be the time column too", None
     if data.target in (*data.key, *data.exclude):
         yield ("data", "target"), f"'{data.target}' is listed as key or excluded column too", "take it off that list"
+    groups, record = project.watch.groups, project.record
+    for setting, names in (("slices", groups.slices), ("protected", groups.protected)):
+        for name in names:
+            if name in (data.target, data.time, *data.key):
+                what = "the target" if name == data.target else "the time column" if name == data.time else "a key"
+                yield ("watch", "groups", setting), f"'{name}' is {what}: it makes no groups", "name another column"
+            elif name in (*record.drop, *record.hash):
+                yield (
+                    ("watch", "groups", setting),
+                    f"'{name}' is in record.drop or record.hash: its groups would not be known",
+                    "take it off one of the lists",
+                )
 
 
 def _impossible_windows(project: Project) -> Iterator[Problem]:

@@ -88,6 +88,7 @@ def recording_of(place: "Place") -> "Recording":
         hashes=settings.hash,
         key_column=place.project.key_column,
         secret=record_key.find_or_make(place.state, is_shared=is_shared) if settings.hash else b"",
+        groups={name: place.project.data.columns.get(name) for name in place.project.group_columns},
     )
 
 

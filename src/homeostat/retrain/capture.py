@@ -2,8 +2,10 @@
 
 import polars as pl
 
-from homeostat.core.columns import Roles, Signature
+from homeostat.core.columns import Kind, Roles, Signature
+from homeostat.data.cast import DTYPES, cast
 from homeostat.serve.record import features_frame
+from homeostat.watch.groups import told_groups
 from homeostat.watch.join import join
 
 MARK = "_homeostat_request"
@@ -21,7 +23,7 @@ def captured(
     """Return the labelled rows that the data set does not hold yet, in the types of `schema` (its columns).
 
     `known` has the columns MARK and target of earlier captures. A row whose label was corrected since comes again; `learnable` keeps the
-    newest. Excluded columns were never asked for and are null.
+    newest. Excluded columns were never asked for: they are null, but for those that labels brought (`watch.groups`).
     """
     joined = join(predictions, labels, task=signature.task, classes=signature.classes).frame
     found = joined.filter(pl.col("label").is_not_null())
@@ -35,6 +37,9 @@ def captured(
         frame = frame.with_columns(found["time"].alias(roles.time))
     if len(roles.key) == 1:
         frame = frame.with_columns(found["key"].alias(roles.key[0]))
+    beside = {name: kind for name, kind in _kinds(schema).items() if name in roles.exclude}
+    brought = told_groups(found["groups"], beside)
+    frame = frame.with_columns(cast(brought[name], kind).values for name, kind in beside.items())
     typed = frame.select(
         *[
             (pl.col(name) if name in frame.columns else pl.lit(None)).cast(dtype, strict=False).alias(name)
@@ -53,6 +58,11 @@ def captured(
             maintain_order="left",
         )
     return typed
+
+
+def _kinds(schema: dict[str, pl.DataType]) -> dict[str, Kind]:
+    kinds = {dtype: kind for kind, dtype in DTYPES.items() if kind is not Kind.TEXT}
+    return {name: kinds[dtype] for name, dtype in schema.items() if dtype in kinds}
 
 
 def settled(frame: pl.DataFrame) -> pl.DataFrame:

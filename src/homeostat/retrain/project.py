@@ -40,5 +40,11 @@ class Project(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return self.serve.key or (self.data.key[0] if len(self.data.key) == 1 else None)
 
     @property
+    def group_columns(self) -> tuple[str, ...]:
+        """The columns of `watch.groups` that are kept from the model: the training data have them, and labels may bring them."""
+        groups = self.watch.groups
+        return tuple(name for name in dict.fromkeys([*groups.slices, *groups.protected]) if name in self.data.exclude)
+
+    @property
     def training(self) -> TrainSettings:
         return TrainSettings(function=self.train) if isinstance(self.train, str) else self.train

@@ -25,7 +25,7 @@ def decide_and_ask(
 
     Before a first model is trained, one that a person has trained and that passed the gate is made champion instead.
     """
-    labels = records.read("labels", project.model)
+    labels = records.read("labels", project.model).filter(pl.col("value").is_not_null())  # the others tell groups alone
     with store.read() as tx:
         situation = _situation(tx, labels, project=project, now=now, loop_now=loop_now)
         running = tx.cycles.running(project.model)

@@ -271,6 +271,8 @@ class Workshop:
         y = target(parts.test[self.project.data.target], signature.task)
         predictions = Predictions.from_frame(answers, classes=signature.classes)
         kinds = {column.name: column.kind for column in signature.columns}
+        beside = [name for name in self.project.group_columns if name in parts.test.columns]
+        groups = infer_kinds(parts.test.select(beside), self.project.data.columns)
         reference = build_reference(
             parts.test,
             y,
@@ -279,6 +281,7 @@ class Workshop:
             task=signature.task,
             metric=self.project.watch.metric or primary(signature.task),
             version=version.version,
+            groups=groups,
         )
         with self.store.write() as tx:
             keep_reference(tx, version.model, reference)
@@ -286,7 +289,7 @@ class Workshop:
                 tx,
                 version.model,
                 version.version,
-                baseline_of(parts.test, y, predictions, kinds=kinds, task=signature.task),
+                baseline_of(parts.test, y, predictions, kinds=kinds | groups, task=signature.task),
             )
         return version
 

@@ -150,7 +150,7 @@ def _is_usable(value: Any, task: Task, classes: Sequence[Any]) -> bool:
 def _truth(pairs: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
     """Return the pairs with a column `truth`: the newest label that names the row, or else its key."""
     rows = pairs.with_row_index("at")
-    arrived = labels.with_row_index("order")
+    arrived = labels.filter(pl.col("value").is_not_null()).with_row_index("order")
     named = arrived.filter(pl.col("request_id").is_not_null()).with_columns(pl.col("row").fill_null(0))
     by_row = named.join(rows.select(*_ROW, "at"), on=_ROW).select("at", "value", "order")
     newest = pl.concat([by_row, _by_key(arrived, rows)]).sort("order").unique("at", keep="last")

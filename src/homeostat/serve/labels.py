@@ -7,14 +7,15 @@ from typing import Any
 
 import msgspec
 
-from homeostat.core.columns import Signature, Task
+from homeostat.core.columns import Column, Signature, Task
 from homeostat.core.errors import InvalidRows, near
 from homeostat.core.ids import derived_id
 from homeostat.core.records import Json
 from homeostat.serve.recording import EVERYTHING, Recording
-from homeostat.serve.validate import MOST_FIELDS, described, instant
+from homeostat.serve.validate import MOST_FIELDS, described, instant, value_of
 
-_FIELDS = frozenset(["request_id", "row", "key", "value", "time"])
+_FIELDS = frozenset(["request_id", "row", "key", "value", "groups", "time"])
+_MOST_NAME = 100
 
 
 def label_rows(
@@ -33,7 +34,7 @@ def label_rows(
     Labels of requests that `recording` does not take are left out: there is no answer beside them.
 
     A label names a request id (and a row of it, 0 if not given) or the user's key, has a value, and may say since when it is true
-    (`time`). With an idempotency key, sending the same labels again makes rows of the same ids, which the record shows once.
+    (`time`). Beside the value or instead of it, it may have `groups`: of `recording.groups`, columns that the model does not take. With an idempotency key, sending the same labels again makes rows of the same ids, which the record shows once.
     """
     if not labels or len(labels) > max_labels:
         raise InvalidRows(
@@ -94,13 +95,15 @@ def _row(label: Any, signature: Signature, recording: Recording) -> Json:
         raise _Fault("request_id", "a request id, as not every answer is recorded (record.sample)", None)
     if row is not None and (type(row) is not int or not 0 <= row < 2**31):
         raise _Fault("row", "the position of the row in its request, from 0", row)
-    if "value" not in label:
+    groups = _groups(label.get("groups"), recording)
+    if "value" not in label and groups is None:
         raise _Fault("value", _wanted(signature), None)
     return {
         "request_id": request_id,
         "row": None if request_id is None else row or 0,
         "key": recording.key(None if key is None else str(key)),
-        "value": truth(label["value"], signature),
+        "value": truth(label["value"], signature) if "value" in label else None,
+        "groups": groups,
         "event_time": _time(label.get("time")),
     }
 
@@ -115,6 +118,28 @@ def truth(value: Any, signature: Signature) -> Any:
         if isinstance(label, bool) == isinstance(value, bool) and label == value:
             return label
     raise _Fault("value", _wanted(signature), value)
+
+
+def _groups(found: Any, recording: Recording) -> str | None:
+    """Return the columns that a label brings as JSON, None for none."""
+    if found is None:
+        return None
+    if not isinstance(found, dict):
+        raise _Fault("groups", "an object of columns", found)
+    told = {}
+    for name, value in found.items():
+        if name not in recording.groups:
+            hint = near(name, recording.groups.keys() - found.keys())
+            what = "a column of data.exclude that watch.groups names" + (f"; {hint}" if hint else "")
+            raise _Fault(f"groups.{name[:_MOST_NAME]}", what, value)
+        kind = recording.groups[name]
+        if isinstance(value, list | dict):
+            raise _Fault(f"groups.{name}", "a string, a number, true, false or null", value)
+        try:
+            told[name] = value if kind is None else value_of(Column(name=name, kind=kind), value)
+        except ValueError as error:
+            raise _Fault(f"groups.{name}", str(error), value) from error
+    return msgspec.json.encode(told, order="sorted").decode() if told else None
 
 
 def _wanted(signature: Signature) -> str:

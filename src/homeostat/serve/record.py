@@ -2,7 +2,8 @@
 
 Predictions: request_id, row (position in the request), key, received, event_time, version, route ('champion', 'canary': answered by it;
 'shadow': evaluated beside the answer), status ('ok', 'error'), latency_ms (of the batch that it was evaluated in), features (JSON text, null for shadows),
-prediction, scores, error, caller, trace (a W3C trace id), sample (the share of requests that was recorded; null: all). Labels: request_id, row, key, value, received, event_time, label_id.
+prediction, scores, error, caller, trace (a W3C trace id), sample (the share of requests that was recorded; null: all). Labels: request_id, row, key, value (null: groups alone),
+groups (JSON text: columns that the model does not have), received, event_time, label_id.
 """
 
 from collections.abc import Sequence

@@ -6,7 +6,8 @@ hash, so that labels still find their rows, and nobody without the key can try o
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 import msgspec
 
@@ -54,11 +55,14 @@ class Recording:
         hashes: Iterable[str] = (),
         key_column: str | None = None,
         secret: bytes = b"",
+        groups: Mapping[str, Kind | None] = MappingProxyType({}),
     ) -> None:
         self.share = share
         self._drop = frozenset(drop)
         self._hashes = frozenset(hashes)
         self._secret = secret
+        self.groups = groups
+        """Columns that labels may bring beside the truth, with their kinds where the project names them."""
         key_names = {KEY, key_column}
         self.drops_key = bool(key_names & self._drop)
         self._hashes_key = bool(key_names & self._hashes)

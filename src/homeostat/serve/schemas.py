@@ -1,6 +1,6 @@
 """JSON Schemas of what models take and answer, made from their signatures, with examples."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from homeostat.core.columns import Column, Kind, Signature
@@ -116,16 +116,20 @@ def explain_schemas(signature: Signature) -> Json:
     return {"request": predict_schemas(signature)["request"], "answer": answer, "also": [STREAM]}
 
 
-def labels_schemas(signature: Signature) -> Json:
-    """Return `request` and `answer` of labels."""
+def labels_schemas(signature: Signature, groups: Iterable[str] = ()) -> Json:
+    """Return `request` and `answer` of labels, which may bring the columns `groups`."""
     value = label_schema(signature)
     known = {"request_id": _TEXT, "row": {"type": "integer", "minimum": 0}, "key": _TEXT, "value": value}
-    label = {
+    label: Json = {
         "type": "object",
-        "required": ["value"],
         "anyOf": [{"required": ["request_id"]}, {"required": ["key"]}],
         "properties": known,
     }
+    if columns := {name: {"type": ["string", "number", "boolean", "null"]} for name in groups}:
+        known["groups"] = {"type": "object", "properties": columns, "additionalProperties": False}
+        label["allOf"] = [{"anyOf": [{"required": ["value"]}, {"required": ["groups"]}]}]
+    else:
+        label["required"] = ["value"]
     said = signature.classes[0] if signature.classes else 0.5
     request = _body(
         {"labels": {"type": "array", "minItems": 1, "items": label}},

@@ -266,6 +266,16 @@ def instant(value: Any) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
+def value_of(column: Column, value: Any) -> Any:
+    """Return a value in the type of the column; raise ValueError, whose text says what is expected, where it does not fit."""
+    if value is None and column.nullable:
+        return None
+    try:
+        return _CONVERT[column.kind](value)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(_expected(column)) from error
+
+
 _CONVERT: dict[Kind, Callable[[Any], Any]] = {
     Kind.INTEGER: _integer,
     Kind.FLOAT: _float,

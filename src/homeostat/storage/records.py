@@ -70,6 +70,7 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "row": pl.Int64(),
         "key": pl.String(),
         "value": pl.String(),
+        "groups": pl.String(),
         "received": _TIME,
         "event_time": _TIME,
         "label_id": pl.String(),

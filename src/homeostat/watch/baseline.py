@@ -23,7 +23,7 @@ _NUMBERS = pl.List(pl.Float64)
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Baseline:
-    """At most 5,000 rows, spread evenly: `features` (numbers and categories only), and what was answered and true.
+    """At most 5,000 rows, spread evenly: `features` (numbers and categories only, and columns of groups), and what was answered and true.
 
     `said`, `truth` of shape (n_rows,): places of classes, or numbers; `scores` (n_rows, n_classes) or None.
     """

@@ -1,6 +1,7 @@
 """What a window's verdict says beyond its columns: estimates, drift of all columns together, slices, fairness, causes of a change. Pure."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -54,6 +55,7 @@ def diagnosed(
             earlier=earlier,
             before=before,
         )
+    verdict = _with_notes(verdict, features, reference, settings)
     known = _is_known(truth, predictions, reference.task)
     if settings.groups.protected and reference.task is Task.BINARY and len(predictions):
         columns = _groups(features, settings.groups.protected, reference)
@@ -161,11 +163,29 @@ def _fairness(
 def _groups(features: pl.DataFrame, columns: Sequence[str], reference: Reference) -> dict[str, Grouped]:
     found = {}
     for name in dict.fromkeys(columns):
-        profile = reference.features.columns.get(name)
+        beside = reference.groups.columns.get(name)
+        profile = reference.features.columns.get(name, beside)
         one = None if profile is None or name not in features.columns else grouped(features[name], profile)
+        if one is not None and beside is not None:  # what nobody told is no group: it comes with labels, or never
+            one = replace(one, codes=np.where(features[name].is_null().to_numpy(), -1, one.codes))
         if one is not None:
             found[name] = one
     return found
+
+
+def _with_notes(verdict: Verdict, features: pl.DataFrame, reference: Reference, settings: WatchSettings) -> Verdict:
+    """Return the verdict with notes on columns of groups that are not known, or not of all rows."""
+    notes = []
+    for name in dict.fromkeys([*settings.groups.slices, *settings.groups.protected]):
+        if name in reference.features.columns:
+            continue
+        if name not in reference.groups.columns or name not in features.columns:
+            notes.append(
+                f"version {reference.version} was registered without '{name}': its groups are watched from the next on"
+            )
+        elif (nulls := features[name].null_count()) and features.height:
+            notes.append(f"'{name}' is known of {features.height - nulls} of {features.height} rows; labels bring it")
+    return msgspec.structs.replace(verdict, notes=[*verdict.notes, *notes]) if notes else verdict
 
 
 def _before(baseline: Baseline, reference: Reference) -> tuple[pl.DataFrame, Array, Predictions]:

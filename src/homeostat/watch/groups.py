@@ -1,12 +1,16 @@
 """Groups of rows by a column's values, the same ones in every window: what slices and fairness are measured over. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from homeostat.core.columns import Kind
 from homeostat.data.profile import ColumnProfile, NumberProfile
 from homeostat.watch.methods import sample_kind
 
@@ -18,7 +22,7 @@ REST = "(rare or new)"
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Grouped:
-    """`codes` (n_rows,): the place in `names` of each row's group."""
+    """`codes` (n_rows,): the place in `names` of each row's group, -1 for rows that are in none."""
 
     column: str
     names: tuple[str, ...]
@@ -52,6 +56,29 @@ def grouped(series: pl.Series, profile: ColumnProfile) -> Grouped | None:
     places = {word: place for place, word in enumerate(known)}
     codes = [len(known) + 1 if word is None else places.get(word, len(known)) for word in words]
     return Grouped(column=series.name, names=names, codes=np.array(codes, dtype=np.intp))
+
+
+def told_groups(texts: pl.Series, kinds: Mapping[str, Kind]) -> pl.DataFrame:
+    """Return columns that labels brought as JSON objects, a column for each of `kinds`: numbers, or texts. Null: not said, or no number.
+
+    >>> told_groups(pl.Series(['{"sex":"f","n":2}', None]), {"sex": Kind.CATEGORY, "n": Kind.INTEGER}).to_dicts()
+    [{'sex': 'f', 'n': 2.0}, {'sex': None, 'n': None}]
+    """
+    said = {text: msgspec.json.decode(text) for text in texts.drop_nulls().unique().to_list()}
+    rows = [said.get(text, {}) for text in texts.to_list()]
+    found = {}
+    for name, kind in kinds.items():
+        words = pl.Series(name, [_word(row.get(name)) for row in rows], dtype=pl.String)
+        found[name] = words.cast(pl.Float64, strict=False) if kind.is_numeric else words
+    return pl.DataFrame(found)
+
+
+def _word(value: Any) -> str | None:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return None if value is None else str(value)
 
 
 def _words(series: pl.Series) -> list[str | None]:

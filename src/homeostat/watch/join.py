@@ -31,7 +31,10 @@ class JoinReport(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Joined:
-    """`frame`: the answered rows in order of `time`, with `label` (null: not known yet), `label_received`, `label_event_time`."""
+    """`frame`: the answered rows in order of `time`, with `label` (null: not known yet), `label_received`, `label_event_time`.
+
+    `groups`: what labels told of the row's groups, a JSON text; a newer one takes the place of an older one.
+    """
 
     frame: pl.DataFrame
     report: JoinReport
@@ -59,9 +62,12 @@ def join(
         .sort("time", maintain_order=True)
         .with_row_index("position")
     )
-    usable, unusable = _usable(labels if as_of is None else labels.filter(pl.col("received") <= as_of), task, classes)
-    found = pl.concat([_by_request(usable, rows), _by_key(usable, rows)]).sort("received", "order", maintain_order=True)
+    told = labels if as_of is None else labels.filter(pl.col("received") <= as_of)
+    usable, unusable = _usable(told.filter(pl.col("value").is_not_null() | pl.col("groups").is_null()), task, classes)
+    found = _placed(usable, rows)
     newest = found.unique("position", keep="last", maintain_order=True)
+    grouped = told.with_row_index("order").with_columns(value=pl.col("groups")).filter(pl.col("groups").is_not_null())
+    groups = _placed(grouped, rows).unique("position", keep="last", maintain_order=True)
     frame = rows.join(
         newest.select(
             "position", label="value", label_received="received", label_event_time="event_time", label_id="label_id"
@@ -69,6 +75,9 @@ def join(
         on="position",
         how="left",
         maintain_order="left",
+    )
+    frame = frame.join(
+        groups.select("position", groups="value"), on="position", how="left", maintain_order="left"
     ).drop("position")
     report = JoinReport(
         rows=len(rows),
@@ -83,6 +92,11 @@ def join(
 
 
 _FOUND = ("position", "value", "received", "event_time", "label_id", "order")
+
+
+def _placed(labels: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """Labels with the position of their row, in order of receipt; those of no row are left out."""
+    return pl.concat([_by_request(labels, rows), _by_key(labels, rows)]).sort("received", "order", maintain_order=True)
 
 
 def _by_request(labels: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:

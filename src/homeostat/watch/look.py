@@ -22,6 +22,7 @@ from homeostat.watch.baseline import kept_baseline
 from homeostat.watch.detection import Heard, listen
 from homeostat.watch.diagnosis import diagnosed
 from homeostat.watch.following import follow_incidents
+from homeostat.watch.groups import told_groups
 from homeostat.watch.join import ANSWERING, JoinReport, as_truth, join
 from homeostat.watch.observe import observe
 from homeostat.watch.reference import Reference
@@ -208,7 +209,8 @@ def _has_more(rows: pl.DataFrame, previous: WindowVerdict, settings: WatchSettin
     until = before["labels_until"]
     is_later = pl.lit(value=True) if until is None else pl.col("label_received") > datetime.fromisoformat(until)
     corrected = rows.filter(pl.col("label").is_not_null() & is_later).height
-    new = max(corrected, labelled - before["labelled"], rows.height - before["rows"])
+    grouped = rows["groups"].count() - before.get("grouped", 0)
+    new = max(corrected, labelled - before["labelled"], rows.height - before["rows"], grouped)
     return (is_mature and not verdict_of(previous).is_mature) or new >= MORE * rows.height
 
 
@@ -312,9 +314,10 @@ def _diagnosed(
 ) -> Verdict:
     with store.read() as tx:
         baseline = kept_baseline(tx, model, reference.version)
+    kinds = {name: column.kind for name, column in reference.groups.columns.items()}
     return diagnosed(
         verdict,
-        features_frame(rows, reference.signature),
+        features_frame(rows, reference.signature).hstack(told_groups(rows["groups"], kinds)),
         _answers(rows, reference)[0],
         truth=rows["label"],
         reference=reference,
@@ -353,6 +356,7 @@ def _as_record(
         "version": version,
         "rows": rows.height,
         "labelled": int(rows["label"].is_not_null().sum()),
+        "grouped": rows["groups"].count(),
         "labels_until": until.isoformat() if isinstance(until, datetime) else None,
         "verdict": msgspec.to_builtins(verdict),
     }

@@ -1,6 +1,7 @@
 """What a version was like when it was chosen: its held-out rows, answers and performance, kept in little space."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -23,7 +24,7 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
     """The held-out rows of a version as profiles: of its `features`, and of its `answers`; and how well it did there.
 
     `performance` is None where nothing could be measured (no rows, a metric that is not defined on them). `importance`: how much its answers
-    follow each column, see `watch.importance`.
+    follow each column, see `watch.importance`. `groups`: columns that the model does not take, and that it is watched by.
     """
 
     version: int
@@ -35,6 +36,7 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
     classes: list[Any] = []
     performance: ReferencePerformance | None = None
     importance: dict[str, float] = {}
+    groups: Profile = Profile(rows=0, columns={})
 
     @property
     def signature(self) -> Signature:
@@ -67,11 +69,12 @@ def build_reference(
     task: Task,
     metric: str | None = None,
     version: int,
+    groups: Mapping[str, Kind] = MappingProxyType({}),
 ) -> Reference:
     """Return the reference of a version from its held-out rows, in order of time.
 
     `kinds` names the features, each a column of `test_frame`. `y` and `predictions` are of shape (n_rows,). Rows whose true value is not known
-    have no place here. `metric` None: the task's own, accuracy where that needs probabilities and there are none. Raises
+    have no place here. `groups`: columns of `test_frame` beside the features that it is watched by. `metric` None: the task's own, accuracy where that needs probabilities and there are none. Raises
     InvalidInput where the three disagree.
     """
     name = chosen_metric(metric, task=task, has_scores=predictions.scores is not None)
@@ -104,6 +107,7 @@ def build_reference(
         classes=[as_plain(label) for label in predictions.classes],
         performance=reference_performance(y, predictions, metric=name),
         importance=importance(test_frame, kinds, _followed(answers)),
+        groups=profile(test_frame, groups),
     )
 
 

@@ -2,7 +2,8 @@
 
     POST /models/{model}/predict   {"rows": [{...}]} -> {"request_id", "model", "version", "predictions": [{"prediction", "probabilities"}]}
     POST /models/{model}/versions/{version}/predict   the same of one version that is routed
-    POST /models/{model}/labels    {"labels": [{"request_id", "row", "value"} | {"key", "value"}]} -> {"accepted": n}, and "unsampled" where there are any
+    POST /models/{model}/labels    {"labels": [{"request_id", "row", "value"} | {"key", "value"}]} -> {"accepted": n}, and "unsampled" where there are any;
+                                   with or instead of "value", "groups": columns of watch.groups that the model does not have
     GET  /models, /models/{model}  routes and signature
     GET  /health, /health/live     503 until there is something to serve; 200 as long as the process lives
     GET  /metrics                  Prometheus
@@ -160,7 +161,7 @@ def _predicting(desk: Desk, model: str) -> Json:
 
 
 def _labelling(desk: Desk, model: str) -> Json:
-    return labels_schemas(desk.plane.signature(model))
+    return labels_schemas(desk.plane.signature(model), desk.plane.recording.groups)
 
 
 PROTOCOL = Door(
