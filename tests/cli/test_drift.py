@@ -36,3 +36,13 @@ def test_bad_options_are_wrong_usage(shell):
         assert shell("drift", "report", "old.parquet", "old.parquet", *options).status == 2
     assert shell("drift", "report", "old.parquet", "old.parquet", "--method", "kz").status == 3
     assert shell("drift", "report", "old.parquet", "absent.parquet").status == 2
+
+
+def test_answers_are_compared_where_their_columns_are_named(shell):
+    pl.DataFrame({"s": [0.2, 0.8] * 500, "y": [0, 1] * 500}).write_parquet(shell.folder / "old.parquet")
+    pl.DataFrame({"s": [0.2, 0.8] * 500, "y": [1, 1] * 500}).write_parquet(shell.folder / "new.parquet")
+    said = shell("drift", "report", "old.parquet", "new.parquet", "--score", "s", "--label", "y", "--json")
+    assert (said.status, said.json["answers"]["state"]) == (1, "alarm")
+    assert shell("drift", "report", "old.parquet", "new.parquet", "--label", "y").status == 2
+    shell.ok("drift", "profile", "old.parquet", "-o", "old.json", "--score", "s", "--label", "y")
+    assert shell("drift", "report", "old.json", "new.parquet", "--json").json["answers"]["state"] == "alarm"

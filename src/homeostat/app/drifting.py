@@ -9,6 +9,7 @@ from homeostat.app.making import write_text
 from homeostat.core.errors import InvalidInput, NotEnoughData
 from homeostat.watch.comparison.html import as_html
 from homeostat.watch.comparison.result import Comparison
+from homeostat.watch.comparison.roles import Named
 from homeostat.watch.comparison.run import compare_profiles, compare_tables
 from homeostat.watch.comparison.tables import kinds_of, open_table, profile_table, size_in_rows
 from homeostat.watch.profile import WindowProfile
@@ -27,11 +28,12 @@ def drift_report(
     root: Path,
     output: Path | None,
     settings: DriftSettings,
+    named: Named = Named(),  # noqa: B008 - frozen
     by: By = "auto",
     on: str = "here",
     tell: Tell = lambda _done, _all: None,
 ) -> Comparison:
-    """Return the comparison of two tables, and write it as a page.
+    """Return the comparison of two tables, and write it as a page. `named`: the columns of a model's answers.
 
     All rows are compared where they fit into a gigabyte, else the profiles of both. Raise InvalidInput for what cannot be read,
     NotEnoughData where no column could be compared (nothing is written then: an empty report would look like a good one).
@@ -45,10 +47,10 @@ def drift_report(
         if is_kept:
             raise InvalidInput("a profile has no rows to compare", hint="leave --by out, or name the tables themselves")
         found = compare_tables(
-            open_table(reference, root=root), open_table(current, root=root), settings=settings, tell=tell
+            open_table(reference, root=root), open_table(current, root=root), settings=settings, named=named, tell=tell
         )
     else:
-        found = _by_profiles(reference, current, root=root, settings=settings, on=on, tell=tell)
+        found = _by_profiles(reference, current, root=root, settings=settings, named=named, on=on, tell=tell)
     if found.state == "unknown":
         reasons = "; ".join(f"{one.name}: {one.because}" for one in found.columns[:3])
         raise NotEnoughData(f"{found.summary} ({reasons})", hint="give more rows, or lower --min-rows")
@@ -63,12 +65,15 @@ def drift_profile(
     root: Path,
     output: Path,
     like: str | None = None,
+    named: Named = Named(),  # noqa: B008 - frozen
     on: str = "here",
     tell: Tell = lambda _done, _all: None,
 ) -> WindowProfile:
-    """Return the profile of a table of any size, and write it as JSON; `like`: a profile whose kinds and bins are used."""
+    """Return the profile of a table of any size, and write it as JSON; `like`: a profile whose kinds, bins and columns of answers are used."""
+    if like is not None and not named.is_empty:
+        raise _named_already(like)
     reference = None if like is None else kept_profile(like, root=root)
-    found = profile_table(asked, root=root, like=reference, on=on, tell=tell)
+    found = profile_table(asked, root=root, like=reference, named=named, on=on, tell=tell)
     beside = output.with_name(f"{output.name}.part")
     write_text(beside, found.to_bytes().decode())
     os.replace(beside, output)  # noqa: PTH105 - the file is whole or not there
@@ -86,19 +91,28 @@ def kept_profile(asked: str, *, root: Path) -> WindowProfile:
         ) from error
 
 
+def _named_already(profile: str) -> InvalidInput:
+    return InvalidInput(
+        f"the profile '{profile}' says which columns hold the answers",
+        hint="leave --prediction, --score, --label and --positive out, or make that profile anew with them",
+    )
+
+
 def _fit(*tables: str, root: Path) -> bool:
     """Return whether the rows of the tables may be compared at once; a source that does not tell its size is read."""
     return sum(size_in_rows(asked, root=root) or 0 for asked in tables) <= MOST_BYTES
 
 
 def _by_profiles(
-    reference: str, current: str, *, root: Path, settings: DriftSettings, on: str, tell: Tell
+    reference: str, current: str, *, root: Path, settings: DriftSettings, named: Named, on: str, tell: Tell
 ) -> Comparison:
+    if reference.endswith(_PROFILE) and not named.is_empty:
+        raise _named_already(reference)
     kinds = None if current.endswith(_PROFILE) else kinds_of(current, root=root)
     if reference.endswith(_PROFILE):
         before = kept_profile(reference, root=root)
     else:
-        before = profile_table(reference, root=root, on=on, tell=tell)
+        before = profile_table(reference, root=root, named=named, on=on, tell=tell)
     done = 0 if reference.endswith(_PROFILE) else before.rows
     after = (
         kept_profile(current, root=root)

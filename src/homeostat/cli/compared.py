@@ -19,7 +19,8 @@ def comparison_text(found: "Comparison") -> str:
         f"current   {found.current}: {found.current_rows:,} rows; compared by {found.by}",
         *found.notes,
     ]
-    rows = [_line(one) for one in found.columns[:_SHOWN]]
+    answers = [] if found.answers is None else [_line(found.answers)]
+    rows = [*answers, *(_line(one) for one in found.columns[:_SHOWN])]
     more = [f"and {len(found.columns) - _SHOWN} more columns, none farther"] if len(found.columns) > _SHOWN else []
     return "\n".join([*head, table(["state", "column", "kind", "method", "effect", "alarms", "why"], rows), *more])
 

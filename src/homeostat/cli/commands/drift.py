@@ -8,6 +8,13 @@ import typer
 if TYPE_CHECKING:
     from homeostat.watch.settings import DriftSettings
 
+Prediction = Annotated[str | None, typer.Option(help="The column with a model's answers, classes or numbers.")]
+Score = Annotated[
+    str | None, typer.Option(help="The column with the probability of the positive class, or of the answer.")
+]
+Label = Annotated[str | None, typer.Option(help="The column with what turned out true.")]
+Positive = Annotated[str | None, typer.Option(metavar="CLASS", help="The class that --score is the probability of.")]
+
 COMMAND = typer.Typer(help="Two tables held against each other, column by column.", no_args_is_help=True)
 
 
@@ -25,6 +32,10 @@ def report(
     threshold: Annotated[
         list[str] | None, typer.Option(metavar="METHOD=LIMIT", help="From where a method alarms; it warns from half.")
     ] = None,
+    prediction: Prediction = None,
+    score: Score = None,
+    label: Label = None,
+    positive: Positive = None,
     alpha: Annotated[float, typer.Option(help="Chance, adjusted over columns, below which a move counts.")] = 0.01,
     min_rows: Annotated[int, typer.Option(min=2, help="Values on both sides, below which nothing is said.")] = 100,
     by: Annotated[
@@ -38,11 +49,13 @@ def report(
     from homeostat.cli.compared import comparison_text
     from homeostat.cli.counting import counting
     from homeostat.cli.output import next_step, show
+    from homeostat.watch.comparison.roles import Named
 
     settings = _settings(method, threshold, alpha=alpha, min_rows=min_rows)
+    named = Named(prediction=prediction, score=score, label=label, positive=positive)
     with counting("comparing", of="") as tell:
         found = drift_report(
-            reference, current, root=Path.cwd(), output=output, settings=settings, by=by, on=on, tell=tell
+            reference, current, root=Path.cwd(), output=output, settings=settings, named=named, by=by, on=on, tell=tell
         )
     show(found.to_json(), comparison_text(found))
     if output is None:
@@ -58,15 +71,21 @@ def profile(
     like: Annotated[
         str | None, typer.Option(help="The reference's profile, whose bins make the two comparable.")
     ] = None,
+    prediction: Prediction = None,
+    score: Score = None,
+    label: Label = None,
+    positive: Positive = None,
     on: Annotated[str, typer.Option(help="Where to compute: here, or ray.")] = "here",
 ) -> None:
     """Keep a table as a profile of bounded size, which `drift report` takes instead of the table."""
     from homeostat.app.drifting import drift_profile
     from homeostat.cli.counting import counting
     from homeostat.cli.output import next_step, show
+    from homeostat.watch.comparison.roles import Named
 
+    named = Named(prediction=prediction, score=score, label=label, positive=positive)
     with counting("profiling") as tell:
-        found = drift_profile(source, root=Path.cwd(), output=output, like=like, on=on, tell=tell)
+        found = drift_profile(source, root=Path.cwd(), output=output, like=like, named=named, on=on, tell=tell)
     told = {"rows": found.rows, "columns": found.kinds, "output": str(output)}
     show(told, f"{found.rows:,} rows of {len(found.columns)} columns: {output}")
     if like is None:

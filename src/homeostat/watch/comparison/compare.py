@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import numpy as np
 
+from homeostat.watch.comparison.answers import ANSWERS
 from homeostat.watch.comparison.result import ColumnVerdict, Comparison, Picture
 from homeostat.watch.comparison.side import Side
 from homeostat.watch.method import Measured, Method, SampleKind
@@ -82,21 +83,25 @@ def judged(
     by: str,
     settings: DriftSettings,
     notes: Sequence[str] = (),
+    answers: ColumnVerdict | None = None,
 ) -> Comparison:
-    """Return the whole from the columns, each with its state now. `names` and `rows` are those of reference and current."""
-    tested = adjusted([drift for column in columns for drift in column.drifts], alpha=settings.alpha)
+    """Return the whole from the columns and the answers, each with its state now. `names` and `rows` are those of reference and current."""
+    parts = [*columns, *([] if answers is None else [answers])]
+    tested = adjusted([drift for part in parts for drift in part.drifts], alpha=settings.alpha)
     done, at = [], 0
-    for column in columns:
-        drifts = tested[at : at + len(column.drifts)]
+    for part in parts:
+        drifts = tested[at : at + len(part.drifts)]
         at += len(drifts)
-        done.append(_with_state(column, drifts, settings))
+        done.append(_with_state(part, drifts, settings))
+    states = {one.state for one in done}
+    answers = done.pop() if answers is not None else None
     ordered = sorted(done, key=lambda one: (_RANK[one.state], -_distance(one)))
-    state: State = ordered[0].state if ordered else "unknown"
-    if state == "unknown" and any(one.state == "ok" for one in ordered):
+    state: State = min(states, key=lambda one: _RANK[one], default="unknown")
+    if state == "unknown" and "ok" in states:
         state = "ok"
     return Comparison(
         state=state,
-        summary=_summary(state, ordered),
+        summary=_summary(ordered, answers),
         reference=names[0],
         current=names[1],
         reference_rows=rows[0],
@@ -104,6 +109,7 @@ def judged(
         by="rows" if by == "rows" else "profiles",
         alpha=settings.alpha,
         columns=ordered,
+        answers=answers,
         notes=list(notes),
     )
 
@@ -155,6 +161,8 @@ def _moved(drift: Drift) -> str:
         return f"the share of rows whose value {SHARES[drift.method][0]} moved by {drift.effect:.1%} ({drift.alarm:.1%} alarms; {chance})"
     if drift.method == "unseen":
         return f"{drift.effect:.2%} of the rows are in categories that the reference does not have ({drift.alarm:.1%} alarms; {chance})"
+    if drift.method in ANSWERS:
+        return f"{ANSWERS[drift.method][0]} {drift.effect:.3g} ({drift.alarm:g} alarms; {chance})"
     return f"moved: {drift.method} {drift.effect:.3g} ({drift.alarm:g} alarms; {chance})"
 
 
@@ -162,11 +170,20 @@ def _distance(column: ColumnVerdict) -> float:
     return max((one.effect / one.alarm for one in column.drifts), default=math.inf)
 
 
-def _summary(state: State, columns: Sequence[ColumnVerdict]) -> str:
+def _summary(columns: Sequence[ColumnVerdict], answers: ColumnVerdict | None) -> str:
+    told = _columns_summary(columns)
+    if answers is None:
+        return told
+    if answers.state in ("warn", "alarm"):
+        return f"the predictions moved; {told}"
+    return f"{told}; the predictions {'are as they were' if answers.state == 'ok' else 'could not be compared'}"
+
+
+def _columns_summary(columns: Sequence[ColumnVerdict]) -> str:
     moved = [one for one in columns if one.state in ("alarm", "warn")]
     unknown = sum(one.state == "unknown" for one in columns)
     rest = f"; {unknown} could not be compared" if unknown else ""
-    if state == "unknown":
+    if unknown == len(columns):
         return f"none of {len(columns)} columns could be compared"
     if not moved:
         return f"{len(columns) - unknown} columns are as the reference{rest}"

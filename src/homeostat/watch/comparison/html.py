@@ -9,6 +9,7 @@ from homeostat.watch.verdict import Drift
 _SHAPES = {"ok": "✓", "warn": "!", "alarm": "✗", "unknown": "?"}
 _WIDTH, _HEIGHT = 240, 64
 _LONGEST = 200
+_SHARES = ("missing", "infinite", "spoilt", "no answer", "accuracy", "calibration error", "came true")
 _KEY = (
     '<svg class="key" width="26" height="12" aria-hidden="true"><rect class="ours" width="26" height="12"/></svg> reference '
     '<svg class="key" width="26" height="12" aria-hidden="true"><path class="theirs" d="M0 6H26"/></svg> current. '
@@ -32,6 +33,7 @@ def as_html(found: Comparison) -> str:
         facts="".join(f"<dt>{name}</dt><dd>{_safe(value)}</dd>" for name, value in facts.items()),
         notes="".join(f'<p class="note">{_safe(note)}</p>' for note in found.notes),
         key=_KEY.format(alpha=found.alpha),
+        answers="" if found.answers is None else _answers(found.answers),
         rows="".join(map(_row, found.columns)),
     )
 
@@ -40,6 +42,23 @@ def headline(found: Comparison) -> str:
     """Return the verdict in one sentence."""
     words = {"ok": "No drift", "warn": "Drift, below the limits of alarm", "alarm": "Drift", "unknown": "Not known"}
     return f"{words[found.state]}: {found.summary}"
+
+
+def _answers(answers: ColumnVerdict) -> str:
+    """Return the section of the model's answers: their verdict, how scores are spread, and how often they came true."""
+    pictures = [
+        ("shares of the rows by score", answers.picture),
+        ("how often it came true, by score", answers.reliability),
+    ]
+    shown = "".join(
+        f"<figure><figcaption>{title}</figcaption>{_picture(one)}</figure>"
+        for title, one in pictures
+        if one is not None
+    )
+    return (
+        f'<section class="{answers.state}"><h2 class="state">{_SHAPES[answers.state]} predictions: {answers.state}</h2>'
+        f"<p>{_safe(answers.because)}</p>{shown}<table>{''.join(map(_measure, answers.drifts))}</table>{_facts(answers)}</section>"
+    )
 
 
 def _row(column: ColumnVerdict) -> str:
@@ -100,7 +119,7 @@ def _fact(name: str, side: dict[str, float | str]) -> str:
         return "-"
     if isinstance(value, str):
         return _safe(value)
-    if name in ("missing", "infinite", "spoilt"):
+    if name in _SHARES:
         return f"{value:.2%}"
     return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
 

@@ -29,6 +29,7 @@ table table { font-size: .9em; width: auto; } table table td, table table th { b
 .ok > .state { color: var(--good); } .alarm > .state { color: var(--bad); } .warn > .state { color: var(--odd); } .unknown > .state { color: var(--quiet); }
 small { display: block; color: var(--quiet); }
 .ours { fill: var(--ours); } .theirs { fill: none; stroke: var(--theirs); stroke-width: 1.5; } .key { vertical-align: middle; }
+section { border: 1px solid var(--line); padding: 0 1rem .7rem; margin: 1rem 0; } h2 { font-size: 1.1rem; } figure { display: inline-block; margin: 0 2rem .7rem 0; } figcaption { color: var(--quiet); }
 details { margin-top: .3rem; } summary { cursor: pointer; color: var(--quiet); }
 </style>
 </head>
@@ -37,6 +38,7 @@ details { margin-top: .3rem; } summary { cursor: pointer; color: var(--quiet); }
 <dl>$facts</dl>
 $notes
 <p class="note">$key</p>
+$answers
 <div class="wide"><table>
 <thead><tr><th>state<th>column<th>shares of the rows<th>how far (limit), chance<th>why</tr></thead>
 <tbody>

@@ -17,7 +17,10 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ColumnVerdict(msgspec.Struct, frozen=True, kw_only=True):
-    """`because` says why the state is what it is, `change` that its type is another now. `drifts`: every number it rests on. Facts are None where a side has no such column."""
+    """`because` says why the state is what it is, `change` that its type is another now. `drifts`: every number it rests on. Facts are None where a side has no such column.
+
+    `reliability`, of answers: how often it came true, by what was promised.
+    """
 
     name: str
     kind: Kind | None
@@ -28,6 +31,7 @@ class ColumnVerdict(msgspec.Struct, frozen=True, kw_only=True):
     current: dict[str, float | str] | None = None
     picture: Picture | None = None
     change: str = ""
+    reliability: Picture | None = None
 
     def with_change(self, change: str) -> "ColumnVerdict":
         """Return it with what is odd about its type; such a column warns at least."""
@@ -35,7 +39,7 @@ class ColumnVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """The worst state of a column, one sentence, and the columns: the farthest moved first. `by`: what was compared."""
+    """The worst state of a column, one sentence, and the columns: the farthest moved first. `by`: what was compared; `answers`: of a model, where they are known."""
 
     state: State
     summary: str
@@ -46,6 +50,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     by: Literal["rows", "profiles"]
     alpha: float
     columns: list[ColumnVerdict]
+    answers: ColumnVerdict | None = None
     notes: list[str] = []
 
     def to_json(self) -> dict[str, Any]:

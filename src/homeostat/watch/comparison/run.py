@@ -6,12 +6,15 @@ import polars as pl
 
 from homeostat.core.columns import Kind
 from homeostat.core.errors import InvalidInput
+from homeostat.watch.comparison.answers import ANSWERS, NAME, compare_answers
 from homeostat.watch.comparison.compare import SHARES, alone, compare_column, judged, unread
 from homeostat.watch.comparison.result import ColumnVerdict, Comparison
+from homeostat.watch.comparison.roles import Named, answer_columns, wanted
 from homeostat.watch.comparison.side import Side, side_of_counts, side_of_rows, side_of_sketch
-from homeostat.watch.comparison.tables import Counted, Table, kind_of
+from homeostat.watch.comparison.tables import HEAD, Counted, Table, kind_of
 from homeostat.watch.methods import method, sample_kind
 from homeostat.watch.profile import WindowProfile
+from homeostat.watch.profile.answers import AnswerSketch, answer_sketch
 from homeostat.watch.profile.numeric import NumberSketch, in_bins_of
 from homeostat.watch.settings import DriftSettings
 
@@ -28,10 +31,16 @@ _NESTED = "it holds lists or structs, not single values: split it into columns o
 
 
 def compare_tables(
-    reference: Table, current: Table, *, settings: DriftSettings, tell: Tell = lambda _done, _all: None
+    reference: Table,
+    current: Table,
+    *,
+    settings: DriftSettings,
+    named: Named = Named(),  # noqa: B008 - frozen
+    tell: Tell = lambda _done, _all: None,
 ) -> Comparison:
-    """Return the comparison from all rows, exact. `tell` gets how many columns are done, and all."""
+    """Return the comparison from all rows, exact. `tell` gets how many columns are done, and all; `named` are the columns of a model's answers."""
     _refuse_unknown(settings)
+    answers = _answers_of_rows(reference, current, named, settings)
     names = [*reference.columns, *(name for name in current.columns if name not in reference.columns)]
     found = []
     for at, name in enumerate(names, 1):
@@ -43,6 +52,7 @@ def compare_tables(
         rows=(reference.rows, current.rows),
         by="rows",
         settings=settings,
+        answers=answers,
     )
 
 
@@ -81,8 +91,43 @@ def compare_profiles(
         if name not in known
     ]
     return judged(
-        found, names=names, rows=(reference.rows, current.rows), by="profiles", settings=settings, notes=notes
+        found,
+        names=names,
+        rows=(reference.rows, current.rows),
+        by="profiles",
+        settings=settings,
+        notes=notes,
+        answers=_answers(reference.answers, current.answers, settings),
     )
+
+
+def _answers_of_rows(reference: Table, current: Table, named: Named, settings: DriftSettings) -> ColumnVerdict | None:
+    names = wanted(reference.columns, named)
+    frame = pl.DataFrame([reference.column(name) for name in names])
+    roles = answer_columns(frame.head(HEAD), named)
+    if roles is None:
+        return None
+    before = answer_sketch(frame, roles)
+    if any(name not in current.columns for name in roles.needed):
+        return _answers(before, None, settings)
+    theirs = pl.DataFrame([current.column(name) for name in names if name in current.columns])
+    return _answers(before, answer_sketch(theirs, roles, like=before), settings)
+
+
+def _answers(
+    reference: AnswerSketch | None, current: AnswerSketch | None, settings: DriftSettings
+) -> ColumnVerdict | None:
+    """Return what was measured of the answers; where only the reference has some, that this is so."""
+    if reference is None:
+        return None
+    if current is None:
+        return unread(NAME, f"the current rows do not have {', '.join(reference.columns.needed)}")
+    if current.columns != reference.columns:
+        raise InvalidInput(
+            "the two profiles are of other answers",
+            hint="profile the current rows with `--like` the reference's profile",
+        )
+    return compare_answers(reference, current, settings=settings)
 
 
 def _column(name: str, reference: Table, current: Table, settings: DriftSettings) -> ColumnVerdict:
@@ -132,5 +177,6 @@ def _change(was: Kind, now: Kind) -> str:
 
 def _refuse_unknown(settings: DriftSettings) -> None:
     """Raise NotFound for a method that there is not, before anything is read."""
-    for name in [*(settings.methods or ()), *(name for name in settings.thresholds if name not in SHARES)]:
+    known = {*SHARES, *ANSWERS}
+    for name in [*(settings.methods or ()), *(name for name in settings.thresholds if name not in known)]:
         method(name)

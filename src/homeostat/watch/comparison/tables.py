@@ -15,6 +15,7 @@ from homeostat.data.kinds import infer_kinds
 from homeostat.data.sources import read
 from homeostat.serve.batch.inputs import chunks, files_of, rows_known
 from homeostat.watch.comparison.pieces import place
+from homeostat.watch.comparison.roles import Named, answer_columns, wanted
 from homeostat.watch.profile import WindowProfile, merged, profile_of
 
 HEAD = 20_000  # rows from which a table in pieces tells its kinds
@@ -153,22 +154,26 @@ def profile_table(
     *,
     root: Path,
     like: WindowProfile | None = None,
+    named: Named = Named(),  # noqa: B008 - frozen
     on: str = "here",
     tell: Callable[[int, int | None], None] = lambda _done, _all: None,
 ) -> WindowProfile:
     """Return the profile of CSV or Parquet files of any size, in constant memory; `tell` gets the rows done and all, where known.
 
     `like` is a reference, whose kinds and bins are used. Without one the bins are the quantiles of the first piece that has values; a
-    column that has none in the first 16 pieces gets one bin. `on`: where the pieces are profiled, `here` or `ray`. Raise InvalidInput where the files cannot be read, or have no rows.
+    column that has none in the first 16 pieces gets one bin. `named`: the columns of a model's answers, else those of `like`, or as
+    `homeostat predict` names them. `on`: where the pieces are profiled, `here` or `ray`. Raise InvalidInput where the files cannot be read, or have no rows.
     """
     files = files_of(asked, root=root)
-    own = kinds_of(asked, root=root)
+    head = head_of(asked, root=root)
+    own = {name: kind_of(head[name]) for name in head.columns}
+    answers = None if like is not None else answer_columns(head.select(wanted(head.columns, named)), named)
     found = {name: kind for name, kind in own.items() if kind is not None} if like is None else like.kinds
     total = rows_known(files)
     run, pieces = place(on), frames(files)
     whole: WindowProfile | None = None
     for frame in islice(pieces, _SETTLING):
-        part = profile_of(frame, found, like=whole if whole is not None else like)
+        part = profile_of(frame, found, like=whole if whole is not None else like, answers=answers)
         whole = part if whole is None else merged(whole, part)
         tell(whole.rows, total)
         if whole.has_bins:
@@ -185,15 +190,19 @@ def profile_table(
 
 def kinds_of(asked: str, *, root: Path) -> dict[str, Kind | None]:
     """Return the kinds of the columns, from the first rows of the first file; None for lists and structs."""
+    head = head_of(asked, root=root)
+    return {name: kind_of(head[name]) for name in head.columns}
+
+
+def head_of(asked: str, *, root: Path) -> pl.DataFrame:
+    """Return the first rows of the first file; raise InvalidInput where it cannot be read."""
     file = files_of(asked, root=root)[0]
     try:
         if file.suffix.lower() in _PARQUET:
-            head = pl.read_parquet(file, n_rows=HEAD, glob=False)
-        else:
-            head = pl.read_csv(file, n_rows=HEAD, infer_schema_length=None, separator=_separator(file))
+            return pl.read_parquet(file, n_rows=HEAD, glob=False)
+        return pl.read_csv(file, n_rows=HEAD, infer_schema_length=None, separator=_separator(file))
     except pl.exceptions.PolarsError as error:
         raise _unreadable(asked, error) from error
-    return {name: kind_of(head[name]) for name in head.columns}
 
 
 def kind_of(column: pl.Series | Counted) -> Kind | None:

@@ -8,6 +8,7 @@ import polars as pl
 
 from homeostat.core.columns import Kind
 from homeostat.core.errors import InvalidInput
+from homeostat.watch.profile.answers import AnswerColumns, AnswerSketch, answer_sketch, merged_answers
 from homeostat.watch.profile.category import CategorySketch, category_sketch, merged_categories
 from homeostat.watch.profile.instant import TimeSketch, merged_times, time_sketch
 from homeostat.watch.profile.numeric import NumberSketch, merged_numbers, number_sketch
@@ -21,13 +22,14 @@ ColumnSketch = NumberSketch | CategorySketch | TimeSketch | TextSketch
 class WindowProfile(msgspec.Struct, frozen=True, kw_only=True):
     """`rows` of the window, and its columns by name. `version` is that of the format: another is refused, never guessed at.
 
-    `skipped` names columns that are there and have no profile, as lists and structs.
+    `skipped` names columns that are there and have no profile, as lists and structs; `answers`: of a model, where columns hold some.
     """
 
     version: int = VERSION
     rows: int = 0
     columns: dict[str, ColumnSketch] = {}
     skipped: list[str] = []
+    answers: AnswerSketch | None = None
 
     @property
     def kinds(self) -> dict[str, Kind]:
@@ -36,7 +38,9 @@ class WindowProfile(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def has_bins(self) -> bool:
         """Whether every column of numbers has bins: some value of it was seen, or others gave them."""
-        return all(column.edges is not None for column in self.columns.values() if isinstance(column, NumberSketch))
+        said = [] if self.answers is None else [self.answers.said]
+        numbers = [one for one in [*self.columns.values(), *said] if isinstance(one, NumberSketch)]
+        return all(one.edges is not None for one in numbers)
 
     def with_bins(self) -> "WindowProfile":
         """Return the profile with one bin for each column of numbers that has none, so that parts made like it go together."""
@@ -46,7 +50,8 @@ class WindowProfile(msgspec.Struct, frozen=True, kw_only=True):
             else column
             for name, column in self.columns.items()
         }
-        return msgspec.structs.replace(self, columns=columns)
+        answers = None if self.answers is None else self.answers.with_bins()
+        return msgspec.structs.replace(self, columns=columns, answers=answers)
 
     def to_bytes(self) -> bytes:
         """Return it as JSON; the sketches' own bytes are in base64."""
@@ -71,16 +76,27 @@ class _Head(msgspec.Struct):
     version: int
 
 
-def profile_of(frame: pl.DataFrame, kinds: Mapping[str, Kind], *, like: WindowProfile | None = None) -> WindowProfile:
+def profile_of(
+    frame: pl.DataFrame,
+    kinds: Mapping[str, Kind],
+    *,
+    like: WindowProfile | None = None,
+    answers: AnswerColumns | None = None,
+) -> WindowProfile:
     """Return the profile of the columns of a frame that have a kind. Values that do not fit their kind are counted, never an error.
 
+    `answers` says which columns hold a model's answers, else `like` does; a frame without these has no profile of answers.
     Two profiles can be put together where their numeric bins are the same: those of `like`, else the quantiles of the frame itself.
     """
     known = {} if like is None else like.columns
     columns = {
         name: _sketched(frame[name], kind, known.get(name)) for name, kind in kinds.items() if name in frame.columns
     }
-    return WindowProfile(rows=frame.height, columns=columns)
+    before = None if like is None else like.answers
+    roles = answers if answers is not None or before is None else before.columns
+    is_there = roles is not None and all(name in frame.columns for name in roles.needed)
+    said = answer_sketch(frame, roles, like=before) if roles is not None and is_there else None
+    return WindowProfile(rows=frame.height, columns=columns, answers=said)
 
 
 def merged(a: WindowProfile, b: WindowProfile) -> WindowProfile:
@@ -92,7 +108,12 @@ def merged(a: WindowProfile, b: WindowProfile) -> WindowProfile:
         odd = sorted(a.columns.keys() ^ b.columns.keys())
         raise InvalidInput(f"only one of two profiles has {', '.join(odd[:5])}", hint="profile the same columns")
     columns = {name: _merged(name, column, b.columns[name]) for name, column in a.columns.items()}
-    return WindowProfile(rows=a.rows + b.rows, columns=columns, skipped=sorted({*a.skipped, *b.skipped}))
+    return WindowProfile(
+        rows=a.rows + b.rows,
+        columns=columns,
+        skipped=sorted({*a.skipped, *b.skipped}),
+        answers=merged_answers(a.answers, b.answers),
+    )
 
 
 def _sketched(column: pl.Series, kind: Kind, like: ColumnSketch | None) -> ColumnSketch:
