@@ -123,7 +123,7 @@ WHY: dict[str, str] = {
     "retrain.rollout.shadow_time": "and for so long",
     "retrain.rollout.canary": "then it answers a growing share",
     "retrain.rollout.labels": "labelled canary requests to wait for before the last step is left",
-    "retrain.rollout.margin": "and then its loss is at most so much above the champion's; null: 5 % of it",
+    "retrain.rollout.margin": "its loss may be so much above the champion's; null: what the gate allows",
     "retrain.rollout.max_error_rate": "above it, credibly: rolled back",
     "retrain.rollout.max_latency_ratio": "slower than the champion by more: rolled back",
     "retrain.rollout.max_disagreement": "answers differ credibly more from the champion's: rolled back; null: any",

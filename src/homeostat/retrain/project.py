@@ -8,8 +8,9 @@ from msgspec import Meta
 from homeostat.core.columns import Task
 from homeostat.data.settings import DataSettings
 from homeostat.gate.settings import GateSettings
-from homeostat.retrain.settings import RetrainSettings
+from homeostat.retrain.settings import RetrainSettings, Rollout
 from homeostat.serve.settings import RecordSettings, ServeSettings
+from homeostat.track.metrics import primary
 from homeostat.train.settings import TrainSettings
 from homeostat.watch.settings import WatchSettings
 
@@ -38,6 +39,13 @@ class Project(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     def key_column(self) -> str | None:
         """The column whose value is a request's key: `serve.key`, else the only one of `data.key`."""
         return self.serve.key or (self.data.key[0] if len(self.data.key) == 1 else None)
+
+    def tolerant(self, rollout: Rollout) -> Rollout:
+        """Return the rollout with the margin that the gate allows, where it has none of its own and both measure the same loss."""
+        rule = self.gate.champion
+        if rollout.margin is not None or rule.rule == "off" or rule.metric not in (None, primary(self.task)):
+            return rollout
+        return msgspec.structs.replace(rollout, margin=0.0 if rule.rule == "better" else rule.margin)
 
     @property
     def group_columns(self) -> tuple[str, ...]:

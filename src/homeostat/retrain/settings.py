@@ -35,7 +35,8 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     `patience`: a step that has not seen enough requests by then is left as it is (hold) or rolled back, see `on_timeout`.
     `labels`: how many labelled rows to wait for before the last step is left; 0: do not wait for labels. With labels it is left when they
-    make it probable (60 %) that the version's loss is at most `margin` above the champion's (None: 5 % of the champion's loss).
+    make it probable (60 %) that the version's loss is at most `margin` above the champion's; at any step a version goes back whose loss is
+    credibly further above. None: the margin of `gate.champion`, by default 5 % of the champion's loss; no loss where that rule is `better`.
     """
 
     shadow_requests: Annotated[int, Meta(ge=0)] = 100

@@ -179,6 +179,7 @@ class LiveStages:
             champion = tx.models.alias(self.request.model, CHAMPION)
             signature = from_json(tx.models.get(self.request.model, version).signature)
         assert champion is not None
+        rollout = self.project.tolerant(rollout)
         while True:
             with self.store.read() as tx:
                 route = tx.routes.get(self.request.model)

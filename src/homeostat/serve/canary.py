@@ -1,10 +1,10 @@
 """Whether a version under trial goes on to more traffic, waits, or goes back. Pure; may be asked after every request.
 
-Peeking makes ordinary tests fire sooner or later on equal models. The tests here hold at all times at once: under equality (and below the
-allowed error rate and distance of answers) the chance of ever rolling back on them is at most `alpha`, an equal part spent on each.
+Peeking makes ordinary tests fire sooner or later on equal models. The tests here hold at all times at once: the chance of ever rolling back
+on them is at most `alpha`, an equal part spent on each, for a version at or below the allowed error rate, distance of answers and loss.
 
-Not to be credibly worse is not yet to be good: a version whose labels are waited for advances when they make it probable that its loss
-is at most `margin` above the champion's, as at the gate. Between the two, more labels are waited for.
+The allowed loss is the champion's and the `margin` that the gate allows too. A version goes back when its loss is credibly above that, and
+advances, where labels are waited for, when it is probably below. Between the two, more labels are waited for.
 """
 
 import math
@@ -142,13 +142,18 @@ def _doubt(stats: StepStats, rollout: Rollout) -> str | None:
     """Return the proof that labels still owe: that the version is probably not worse by more than the margin."""
     if stats.loss_mean is None or stats.loss_variance is None:
         return None
-    margin = MARGIN_SHARE * max(stats.champion_loss or 0.0, 0.0) if rollout.margin is None else rollout.margin
+    margin = _margin(stats, rollout)
     if stats.loss_mean + PROBABLY * math.sqrt(stats.loss_variance / _units(stats)) <= margin:
         return None
     return (
         f"labels that make it probable that its loss is at most {margin:.3g} above the champion's "
         f"(so far {stats.loss_mean:+.3g} over {stats.labelled} labelled rows)"
     )
+
+
+def _margin(stats: StepStats, rollout: Rollout) -> float:
+    """Return how much its loss may be above the champion's."""
+    return MARGIN_SHARE * max(stats.champion_loss or 0.0, 0.0) if rollout.margin is None else rollout.margin
 
 
 def _units(stats: StepStats) -> int:
@@ -217,12 +222,15 @@ def _losses(stats: StepStats, rollout: Rollout) -> str | None:
     units = _units(stats)
     if stats.loss_mean is None or stats.loss_variance is None or units < LEAST_PAIRS:
         return None
-    radius = sequence_radius(units, stats.loss_variance, alpha=_alpha(rollout))
-    if stats.loss_mean - radius <= 0.0:
+    least, margin = (
+        stats.loss_mean - sequence_radius(units, stats.loss_variance, alpha=_alpha(rollout)),
+        _margin(stats, rollout),
+    )
+    if least <= margin:
         return None
     return (
         f"its loss is worse than the champion's by {stats.loss_mean:.4g} "
-        f"(at least {stats.loss_mean - radius:.4g} credible) over {stats.labelled} labelled rows of {units} requests"
+        f"(at least {least:.4g} credible, {margin:.4g} allowed) over {stats.labelled} labelled rows of {units} requests"
     )
 
 
