@@ -13,9 +13,10 @@ from homeostat.storage.records import FileRecords
 from homeostat.storage.sql.store import open_memory_store
 from homeostat.track.predictions import Predictions
 from homeostat.watch.baseline import baseline_of, keep_baseline
-from homeostat.watch.look import look, verdict_of
+from homeostat.watch.look import _past, look, verdict_of
 from homeostat.watch.reference import build_reference
 from homeostat.watch.settings import GroupSettings, WatchSettings
+from homeostat.watch.windows import Window
 
 T0 = datetime(2013, 1, 7, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -126,6 +127,21 @@ def test_a_column_of_groups_that_the_version_was_registered_without_is_named(wor
     verdict = verdict_of(found)
     assert verdict.notes == ["version 1 was registered without 'sex': its groups are watched from the next on"]
     assert [one.column for one in verdict.fairness] == ["c"]
+
+
+def test_a_feature_named_as_the_answers_are_has_a_past_of_its_own(world):
+    for day in range(22):
+        world.label(world.day(day), T0 + (day + 0.5) * DAY)
+    found = world.look(T0 + 22 * DAY)
+    verdicts = [one.body["verdict"] for one in found]
+    for verdict in verdicts:  # as if the column x were named `score`
+        for drift in verdict["columns"]:
+            drift["column"] = "score" if drift["column"] == "x" else drift["column"]
+    _, past = _past(found[:-1], Window(found[-1].window_start, found[-1].window_end), by_count=False)
+    for one, name in ((past.columns, "columns"), (past.predictions, "predictions")):
+        wanted = [drift["effect"] for verdict in verdicts[:-1] for drift in verdict[name] if drift["column"] == "score"]
+        assert one["score"]["wasserstein"] == wanted
+        assert len(wanted) == 21
 
 
 def test_late_labels_restate_a_window_and_keep_what_was_said(world):

@@ -8,7 +8,7 @@ from homeostat.watch.settings import DriftSettings, WatchSettings
 from homeostat.watch.verdict import Past, drift_of, judge
 
 
-def state_of(effect: float, before: list[float], *, column="x", method_name="wasserstein"):
+def state_of(effect: float, before: list[float], *, column="x", method_name="wasserstein", answers=None):
     found = drift_of(
         "x", method("wasserstein"), Measured(effect=effect, p_value=1e-9), rows=1_000, settings=DriftSettings()
     )
@@ -20,7 +20,7 @@ def state_of(effect: float, before: list[float], *, column="x", method_name="was
         quality=None,
         settings=WatchSettings(),
         labels_come=False,
-        past=Past(effects={column: {method_name: before}}),
+        past=Past(columns={column: {method_name: before}}, predictions=answers or {}),
     )
     return verdict.columns[0].state
 
@@ -53,6 +53,13 @@ def test_the_first_twenty_windows_say_what_is_usual(effect, before, state):
 def test_the_past_of_other_columns_and_methods_does_not_count():
     assert state_of(0.4, [0.5] * 20, column="y") == "alarm"
     assert state_of(0.4, [0.5] * 20, method_name="ks") == "alarm"
+
+
+def test_the_past_of_an_answer_of_the_same_name_does_not_count():
+    """A feature may be called `score` or `prediction`, as what is watched of the answers is."""
+    always = {"x": {"wasserstein": [0.5] * 20}}
+    assert state_of(0.4, [], answers=always) == "alarm"
+    assert state_of(0.4, [0.1] * 20, answers=always) == "alarm"
 
 
 def test_the_limit_is_the_99th_percentile():

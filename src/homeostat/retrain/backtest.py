@@ -40,7 +40,7 @@ from homeostat.track.metrics import METRICS, primary
 from homeostat.track.predictions import Predictions
 from homeostat.train.frames import target
 from homeostat.watch.observe import observe
-from homeostat.watch.verdict import Past, Verdict
+from homeostat.watch.verdict import Past, Verdict, effects_of
 
 Strategy: TypeAlias = RetrainSettings | str  # a name as `policies.named` gives it
 
@@ -277,7 +277,7 @@ class _Replay:
             settings=self.project.watch,
             labels_come=self._labels_come(),
             history=self._effects(window),
-            past=Past(effects=self._drifts(window)),
+            past=self._past(window),
         )
         window.verdict, window.judged_at = verdict, self.clock.now()
         for kind, flag in (
@@ -306,15 +306,14 @@ class _Replay:
         )
         return [decay.effect for decay in decays if decay is not None and decay.effect is not None]
 
-    def _drifts(self, window: _Window) -> dict[str, dict[str, list[float]]]:
-        """Return what each drift method found in the earlier windows of the version, oldest first."""
-        found: dict[str, dict[str, list[float]]] = {}
-        for index in sorted(self.windows):
-            one = self.windows[index]
-            if index < window.step.index and one.version.number == window.version.number and one.verdict is not None:
-                for drift in [*one.verdict.columns, *one.verdict.predictions]:
-                    found.setdefault(drift.column, {}).setdefault(drift.method, []).append(drift.effect)
-        return found
+    def _past(self, window: _Window) -> Past:
+        """Return what each drift method found in the earlier windows of the version."""
+        windows = (self.windows[index] for index in sorted(self.windows) if index < window.step.index)
+        earlier = [one.verdict for one in windows if one.version.number == window.version.number and one.verdict]
+        return Past(
+            columns=effects_of(one.columns for one in earlier),
+            predictions=effects_of(one.predictions for one in earlier),
+        )
 
     def _forget(self, step: Step) -> None:
         """Drop the rows of windows that are judged for good."""

@@ -27,7 +27,7 @@ from homeostat.watch.join import ANSWERING, JoinReport, as_truth, join
 from homeostat.watch.observe import observe
 from homeostat.watch.reference import Reference
 from homeostat.watch.settings import WatchSettings
-from homeostat.watch.verdict import Past, Verdict, with_detections
+from homeostat.watch.verdict import Past, Verdict, effects_of, with_detections
 from homeostat.watch.windows import Window, windows, windows_by_count
 
 DEFAULT_WINDOW = timedelta(days=1)
@@ -231,18 +231,23 @@ def _past(earlier: Iterable[WindowVerdict], window: Window, *, by_count: bool) -
     history: list[float] = []
     starts: list[datetime] = []
     shares: list[tuple[int, int]] = []
-    effects: dict[str, dict[str, list[float]]] = {}
+    drifts: list[Verdict] = []
     for one in earlier:
-        verdict = one.body["verdict"]
+        verdict = verdict_of(one)
         if by_count or one.window_end - one.window_start == window.end - window.start:
-            for drift in [*verdict["columns"], *verdict["predictions"]]:
-                effects.setdefault(drift["column"], {}).setdefault(drift["method"], []).append(drift["effect"])
-        if (effect := (verdict.get("decay") or {}).get("effect")) is not None:
-            history.append(effect)
+            drifts.append(verdict)
+        if verdict.decay is not None and verdict.decay.effect is not None:
+            history.append(verdict.decay.effect)
             starts.append(one.window_start)
-        if quality := verdict.get("quality"):
-            shares.append((quality["invalid_rows"], quality["rows"]))
-    return history, Past(start=window.start, starts=starts, shares=shares, effects=effects)
+        if verdict.quality is not None:
+            shares.append((verdict.quality.invalid_rows, verdict.quality.rows))
+    return history, Past(
+        start=window.start,
+        starts=starts,
+        shares=shares,
+        columns=effects_of(one.columns for one in drifts),
+        predictions=effects_of(one.predictions for one in drifts),
+    )
 
 
 def _was_mature(previous: WindowVerdict | None) -> bool:

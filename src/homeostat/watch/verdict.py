@@ -4,7 +4,7 @@ Performance is what counts. Drift of inputs or predictions is a diagnosis: besid
 alarms do not predict loss. It alarms alone only where no labels can come and nothing better is known.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -28,17 +28,22 @@ State = Literal["ok", "warn", "alarm", "unknown"]
 CauseKind = Literal["performance", "drift", "quality", "predictions", "estimate"]
 
 
+Effects = dict[str, dict[str, list[float]]]
+
+
 class Past(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of earlier windows of the same version beside their effects.
 
     `starts`: of the windows that `history` has the effects of; `shares`: how many of how many rows were bad; `start`: of the window that is judged.
-    `effects`: by column and method, what each drift method found in the earlier windows of the same length, oldest first.
+    `columns`, `predictions`: by column and method, what each drift method found in the earlier windows of the same length, oldest first. They are
+    apart: a feature may be named as what is watched of the answers is, `score` or `prediction`.
     """
 
     start: datetime | None = None
     starts: list[datetime] = []
     shares: list[tuple[int, int]] = []
-    effects: dict[str, dict[str, list[float]]] = {}
+    columns: Effects = {}
+    predictions: Effects = {}
 
 
 class Cause(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,7 +135,8 @@ def judge(
     `history`: the effects (`Decay.effect`) of all earlier windows of the same version, oldest first. From 8 on, control charts warn of what two standard errors cannot see yet, against the first 20: what the version was
     like before it aged.
     """
-    tested = adjusted(_beside_past([*columns, *predictions], past), alpha=settings.drift.alpha)
+    beside = [*_beside_past(columns, past.columns), *_beside_past(predictions, past.predictions)]
+    tested = adjusted(beside, alpha=settings.drift.alpha)
     columns, predictions = tested[: len(columns)], tested[len(columns) :]
     highest: Literal["warn", "alarm"] = "warn" if labels_come else "alarm"
     reading = _reading(decay, history, past)
@@ -178,14 +184,22 @@ def with_detections(verdict: Verdict, detections: Sequence[Detection]) -> Verdic
     )
 
 
-def _beside_past(found: Sequence[Drift], past: Past) -> list[Drift]:
+def effects_of(earlier: Iterable[Sequence[Drift]]) -> Effects:
+    """Return what each drift method found in each column of some windows, in their order."""
+    effects: Effects = {}
+    for one in (drift for window in earlier for drift in window):
+        effects.setdefault(one.column, {}).setdefault(one.method, []).append(one.effect)
+    return effects
+
+
+def _beside_past(found: Sequence[Drift], past: Effects) -> list[Drift]:
     """Return the findings with what was usual in the first windows: a column that always differs so much from the held-out rows is no news.
 
     Only the first 20 count, as for control charts: limits that learned from every window would follow a slow drift and never see it.
     """
     told = []
     for one in found:
-        first = past.effects.get(one.column, {}).get(one.method, [])[:PHASE_ONE]
+        first = past.get(one.column, {}).get(one.method, [])[:PHASE_ONE]
         usual = float(np.percentile(first, 99)) if len(first) == PHASE_ONE else None
         told.append(msgspec.structs.replace(one, usual=usual))
     return told
