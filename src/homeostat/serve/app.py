@@ -18,7 +18,6 @@ from homeostat.serve.protocols import doors
 from homeostat.serve.wire import error_json
 
 log = logging.getLogger(__name__)
-EXPRESS = "/models/{model}/predict"
 _BROKEN = {"error": {"code": "internal", "message": "the server made a mistake", "hint": "its log has the details"}}
 
 
@@ -31,8 +30,7 @@ class App:
         self._hosts = Hosts(desk.settings.host)
         self._metrics = desk.plane.metrics
         self._working: set[asyncio.Task[None]] = set()
-        self._express_endpoint = next(each for each in self.paths.endpoints if each.path == EXPRESS)
-        self._express = Express(desk, self._express_endpoint, self._ordinary)
+        self._express = Express(desk, self._ordinary)
 
     def short_way(self, request: Request) -> Take | None:
         """Return what takes requests of this head and answers them without anybody waiting; None where the ordinary way is theirs."""
@@ -43,9 +41,7 @@ class App:
             match = self.paths.find(request.method, request.path)
         except HomeostatError:
             return None
-        if match.endpoint is not self._express_endpoint:
-            return None
-        return self._express.way(match.params["model"], request)
+        return self._express.way(match.endpoint, match.params.get("model", ""), request)
 
     def _ordinary(self, request: Request, reply: Reply) -> None:
         async def work() -> None:

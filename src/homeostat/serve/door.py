@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from homeostat.core.ports import Clock
 from homeostat.core.records import Json
 from homeostat.serve.exchange import Request, Response
+from homeostat.serve.manner import Manner
 from homeostat.serve.plane import Plane
 from homeostat.serve.recorder import Writes
 from homeostat.serve.request_ids import RequestIds
@@ -52,6 +53,7 @@ ErrorForm = Callable[[Any], Json]
 class Endpoint:
     """One path with one method. `path` is a pattern: `/models/{model}/predict`. `errors`: how this protocol says what is wrong; None: the native form.
 
+    `quick`: how its most frequent requests are read and told on the short way; None: it has none.
     `schema(desk, model)`: for the API's description, per served model: request and answer as JSON Schemas, with examples.
     """
 
@@ -60,6 +62,7 @@ class Endpoint:
     handler: Handler
     summary: str
     errors: ErrorForm | None = None
+    quick: Manner | None = None
     schema: Callable[[Desk, str], Mapping[str, Any]] | None = None
 
 

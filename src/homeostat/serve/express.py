@@ -1,4 +1,4 @@
-"""The short way of the most frequent request: rows for a compiled champion that nobody is on trial beside.
+"""The short way of the most frequent requests: rows for a compiled champion that nobody is on trial beside.
 
 Such a request needs nobody to wait for: it is decoded as it arrives, evaluated with whatever else arrived in the same turn of the event loop,
 recorded with them in one write, and answered. No task is made and no future; that halves what a request costs. Anything unusual (another
@@ -10,6 +10,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from copy import copy
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -22,12 +23,13 @@ from homeostat.serve.beside import MOST_BYTES
 from homeostat.serve.decoder import Asked
 from homeostat.serve.door import Desk, Endpoint
 from homeostat.serve.evaluator import refuse_unsound
-from homeostat.serve.exchange import Request, Response
+from homeostat.serve.exchange import Request
 from homeostat.serve.heads import Reply, Take
 from homeostat.serve.lane import Lane
-from homeostat.serve.record import PredictionRow, lines, microseconds
+from homeostat.serve.manner import Batch, Manner
+from homeostat.serve.record import PredictionRow, Recorded, bulks, lines, microseconds, number
 from homeostat.serve.recording import Recording
-from homeostat.serve.table import Table
+from homeostat.serve.table import TALL, Table
 from homeostat.serve.tracing import Tracing, Trail
 
 MOST_ROWS = 256  # of one request
@@ -37,16 +39,12 @@ _encode = msgspec.json.Encoder().encode
 _UNUSUAL = frozenset(["x-request-id", "x-request-timeout-ms", "x-caller", "traceparent"])
 
 
-class _Said(msgspec.Struct, eq=False):
-    labels: list[Any]
-    scores: list[list[float]] | None
-    start: float
-    seconds: float
-
-
 class _Taken(msgspec.Struct, eq=False):
+    endpoint: Endpoint
+    manner: Manner
     request: Request
     asked: Asked
+    wish: Any
     request_id: str
     reply: Reply
     start: float
@@ -56,9 +54,8 @@ class _Taken(msgspec.Struct, eq=False):
 class Express:
     """`ordinary(request, reply)` answers what this cannot. To be used on the event loop of the plane."""
 
-    def __init__(self, desk: Desk, endpoint: Endpoint, ordinary: Ordinary) -> None:
+    def __init__(self, desk: Desk, ordinary: Ordinary) -> None:
         self._desk = desk
-        self._pattern = endpoint.path
         self._ordinary = ordinary
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
@@ -66,21 +63,26 @@ class Express:
         self._metrics = desk.plane.metrics
         self._tracing = desk.plane.tracing
 
-    def way(self, model: str, head: Request) -> Take | None:
-        """Return what takes requests for the model with this head, None where the head asks for more than this way has."""
+    def way(self, endpoint: Endpoint, model: str, head: Request) -> Take | None:
+        """Return what takes requests for the model with this head, None where the endpoint has no such way, or the head asks for more than it has."""
         is_usual = _UNUSUAL.isdisjoint(head.headers) and not speaks_arrow(head.headers)
-        return partial(self._take, model) if is_usual else None
+        if endpoint.quick is None or not is_usual:
+            return None
+        return partial(self._take, endpoint, endpoint.quick, model)
 
-    def _take(self, model: str, request: Request, reply: Reply) -> bool:
+    def _take(self, endpoint: Endpoint, manner: Manner, model: str, request: Request, reply: Reply) -> bool:
         """Return whether the request goes this way; then `reply` is called with its answer."""
         lane = self._desk.plane.lane(model)
         if lane is None or len(request.body) > MOST_BYTES:
             return False
         start = time.perf_counter()
         try:
-            asked = lane.decoder.body(request.body)
+            read = manner.read(lane, request)
         except HomeostatError:
             return False
+        if read is None:
+            return False
+        asked, wish = read
         if asked.request_id is not None or asked.rows.table.height > MOST_ROWS:
             return False
         if not self._waiting:
@@ -90,7 +92,7 @@ class Express:
             if found is not None:
                 self._flush_one(*found)
             found = self._waiting[model] = (lane, [])
-        taken = _Taken(request, asked, self._desk.new_id(), reply, start)
+        taken = _Taken(endpoint, manner, request, asked, wish, self._desk.new_id(), reply, start)
         if self._tracing is not None:
             taken.trail = self._tracing.begin(
                 None, model=model, request_id=taken.request_id, rows=asked.rows.table.height, start=start
@@ -115,17 +117,15 @@ class Express:
             return
         seconds = time.perf_counter() - start
         self._desk.plane.remember(lane.route.model, table)
-        said = _Said(found.labels.tolist(), None if found.scores is None else found.scores.tolist(), start, seconds)
-        recording = self._desk.plane.recording
-        rows = _rows(lane, batch, said, recording, received=self._desk.clock.now())
+        said = Batch(
+            found, found.labels.tolist(), None if found.scores is None else found.scores.tolist(), start, seconds
+        )
+        rows = _rows(lane, batch, said, self._desk.plane.recording, received=self._desk.clock.now())
         if not rows:
             self._answer(lane, batch, said, None)
             return
         record = self._desk.record
-        seq = record.stamps(len(rows))
-        for at, row in enumerate(rows):
-            row.seq = seq + at
-        name = lane.route.model
+        number(rows, record.stamps(table.height))
 
         def done(error: HomeostatError | None) -> None:
             if threading.get_ident() == self._thread:
@@ -133,38 +133,30 @@ class Express:
             else:
                 self._loop.call_soon_threadsafe(self._answer, lane, batch, said, error)
 
-        record.submit(name, lines(rows), done)
+        record.submit(lane.route.model, lines(rows), done)
 
-    def _answer(self, lane: Lane, batch: list[_Taken], said: _Said, error: HomeostatError | None) -> None:
+    def _answer(self, lane: Lane, batch: list[_Taken], said: Batch, error: HomeostatError | None) -> None:
         """Tell everyone, or let the ordinary way say why it could not be recorded."""
         if error is not None:
             for one in batch:
                 self._ordinary(one.request, one.reply)
             return
-        model, version, names, metrics = lane.route.model, lane.version, lane.names, self._metrics
-        labels, scores = said.labels, said.scores
-        series = metrics.series(model, version, "champion")
         at, now = 0, time.perf_counter()
         for one in batch:
             end = at + one.asked.rows.table.height
-            told: list[dict[str, Any]]
-            if scores is None:
-                told = [{"prediction": label} for label in labels[at:end]]
-            else:
-                told = [
-                    {"prediction": labels[i], "probabilities": dict(zip(names, scores[i], strict=True))}
-                    for i in range(at, end)
-                ]
-            body = _encode({"request_id": one.request_id, "model": model, "version": version, "predictions": told})
-            one.reply(Response(body=body))
+            one.reply(one.manner.tell(lane, one.request_id, said, slice(at, end), one.wish))
             at = end
         if self._tracing is not None:
             _tell(self._tracing, lane, batch, said, now)
-        series.answered_together(metrics.endpoint(self._pattern), [one.start for one in batch], said.start, now)
+        metrics = self._metrics
+        series = metrics.series(lane.route.model, lane.version, "champion")
+        for endpoint in {one.endpoint.path for one in batch}:
+            starts = [one.start for one in batch if one.endpoint.path == endpoint]
+            series.answered_together(metrics.endpoint(endpoint), starts, said.start, now)
         series.evaluated("ok", len(batch), at, at, said.seconds)
 
 
-def _tell(tracing: Tracing, lane: Lane, batch: list[_Taken], said: _Said, now: float) -> None:
+def _tell(tracing: Tracing, lane: Lane, batch: list[_Taken], said: Batch, now: float) -> None:
     """Tell of the requests of a batch that are traced."""
     evaluated = said.start + said.seconds
     for one in batch:
@@ -177,39 +169,48 @@ def _tell(tracing: Tracing, lane: Lane, batch: list[_Taken], said: _Said, now: f
             tracing.tell(trail)
 
 
-def _rows(
-    lane: Lane, batch: list[_Taken], said: _Said, recording: Recording, *, received: datetime
-) -> list[PredictionRow]:
+def _rows(lane: Lane, batch: list[_Taken], said: Batch, recording: Recording, *, received: datetime) -> list[Recorded]:
     """Return what to record of a batch."""
     at, number, latency_ms = microseconds(received), 0, said.seconds * 1e3
     sample = None if recording.is_whole else recording.share
     words, labels, scores = lane.words, said.labels, said.scores
-    found = []
+    found: list[Recorded] = []
     for one in batch:
         rows = one.asked.rows
+        start, number = number, number + rows.table.height
         if not recording.takes(one.request_id):
-            number += rows.table.height
             continue
-        for row, text in enumerate(recording.texts(rows.table)):
-            key, moment, label = rows.keys[row], rows.times[row], labels[number]
-            told = words.get(label)
-            found.append(
-                PredictionRow(
-                    request_id=one.request_id,
-                    row=row,
-                    received=at,
-                    version=lane.version,
-                    route="champion",
-                    status="ok",
-                    latency_ms=latency_ms,
-                    key=recording.key(one.asked.key if key is None else key),
-                    event_time=None if moment is None else microseconds(moment),
-                    features=text,
-                    prediction=_encode(label).decode() if told is None else told,
-                    scores=None if scores is None else scores[number],
-                    trace=None if one.trail is None else one.trail.trace_id,
-                    sample=sample,
-                )
+        first = PredictionRow(
+            request_id=one.request_id,
+            row=0,
+            received=at,
+            version=lane.version,
+            route="champion",
+            status="ok",
+            latency_ms=latency_ms,
+            trace=None if one.trail is None else one.trail.trace_id,
+            sample=sample,
+        )
+        if rows.table.height >= TALL:
+            found += bulks(
+                first,
+                recording,
+                rows.table,
+                labels[start:number],
+                None if said.answer.scores is None else said.answer.scores[start:number],
+                keys=rows.keys,
+                times=rows.times,
+                key=one.asked.key,
             )
-            number += 1
+            continue
+        for row, text in enumerate(recording.kept(rows.table).texts()):
+            key, moment, label = rows.keys[row], rows.times[row], labels[start + row]
+            told = words.get(label)
+            each = first if row == 0 else copy(first)
+            each.row, each.features = row, text
+            each.key = recording.key(one.asked.key if key is None else key)
+            each.event_time = None if moment is None else microseconds(moment)
+            each.prediction = _encode(label).decode() if told is None else told
+            each.scores = None if scores is None else scores[start + row]
+            found.append(each)
     return found

@@ -18,7 +18,7 @@ class Lane(msgspec.Struct, kw_only=True, eq=False):
     version: int
     decoder: Decoder
     model: Quick
-    names: list[str]
+    names: tuple[str, ...]
     words: dict[Any, str]
 
 
@@ -35,6 +35,6 @@ def lane_of(route: Route, loaded: Mapping[int, Loaded]) -> Lane | None:
         version=champion.version,
         decoder=champion.decoder,
         model=champion.quick,
-        names=[str(label) for label in classes],
+        names=tuple(str(label) for label in classes),
         words={label: msgspec.json.encode(label).decode() for label in classes},
     )

@@ -24,7 +24,7 @@ from homeostat.serve.evaluator import Evaluator, ModelError, Quick
 from homeostat.serve.lane import Lane, lane_of
 from homeostat.serve.loaded import Loaded
 from homeostat.serve.metrics import ServeMetrics
-from homeostat.serve.record import PredictionRow, RecordedRoute, answered, failed
+from homeostat.serve.record import Recorded, RecordedRoute, answered, failed
 from homeostat.serve.recorder import Recorder, Writes
 from homeostat.serve.recording import EVERYTHING, Recording
 from homeostat.serve.router import choose
@@ -76,7 +76,7 @@ class _Outcome(msgspec.Struct, eq=False):
     """What a version said to a request, or why it could not; and the rows that say so in the record."""
 
     predictions: Predictions | None
-    rows: list[PredictionRow]
+    rows: Sequence[Recorded]
     error: Exception | None = None
     waited_s: float = 0.0
 
@@ -288,7 +288,7 @@ class Plane:
             shadows = tuple(version for version in shadows if version != champion.version)
             left = None if asked.timeout_s is None else asked.timeout_s - (time.perf_counter() - start)
             outcome = await self._evaluate(champion, asked, role, received, left=left)
-            written = written + outcome.rows
+            written = [*written, *outcome.rows]
         if asked.wants_scores and outcome.predictions is not None and outcome.predictions.scores is None:
             raise NotFound(
                 f"version {answering.version} of model '{asked.model}' gives no probabilities", hint="ask for predict"

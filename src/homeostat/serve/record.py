@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from homeostat.core.bulk import Bulk
 from homeostat.core.columns import Signature
 from homeostat.serve.answer import Question
 from homeostat.serve.recording import EVERYTHING, Recording
-from homeostat.serve.table import schema_of
+from homeostat.serve.table import TALL, Table, schema_of
 from homeostat.track.predictions import Predictions
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import polars as pl
 
 RecordedRoute = Literal["champion", "canary", "shadow", "pinned"]
@@ -26,7 +29,7 @@ RecordedRoute = Literal["champion", "canary", "shadow", "pinned"]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _MOST_ERROR = 500
-_AT_ONCE = 8192
+_AT_ONCE = 8192  # rows that are encoded in one call: meanwhile the interpreter is not let go
 _encode = msgspec.json.Encoder().encode
 _encode_lines = msgspec.json.Encoder().encode_lines
 
@@ -53,6 +56,9 @@ class PredictionRow(msgspec.Struct, omit_defaults=True, gc=False):
     sample: float | None = None
 
 
+Recorded = PredictionRow | Bulk
+
+
 def answered(
     asked: Question,
     predictions: Predictions,
@@ -62,18 +68,60 @@ def answered(
     route: RecordedRoute,
     latency_ms: float,
     recording: Recording = EVERYTHING,
-) -> list[PredictionRow]:
-    """Return the rows to record of a version that answered, or would have."""
-    rows = _rows(asked, received, recording, version=version, route=route, status="ok", latency_ms=latency_ms)
-    if not rows:
-        return rows
-    told = _texts(predictions)
-    scores = None if predictions.scores is None else predictions.scores.tolist()
-    for at, row in enumerate(rows):
-        row.prediction = told[at]
+) -> Sequence[Recorded]:
+    """Return what to record of a version that answered, or would have."""
+    if not recording.takes(asked.request_id):
+        return []
+    first = _first(asked, received, recording, version=version, route=route, status="ok", latency_ms=latency_ms)
+    scores = predictions.scores
+    table = None if route == "shadow" else asked.table
+    if asked.table.height >= TALL:
+        labels = predictions.labels.tolist()
+        return bulks(first, recording, table, labels, scores, keys=asked.keys, times=asked.times, key=asked.key)
+    rows = _rows(first, asked, recording, table)
+    for at, text in enumerate(_texts(predictions)):
+        rows[at].prediction = text
         if scores is not None:
-            row.scores = scores[at]
+            rows[at].scores = scores[at].tolist()
     return rows
+
+
+def bulks(
+    first: PredictionRow,
+    recording: Recording,
+    table: Table | None,
+    labels: Sequence[Any],
+    scores: "npt.NDArray[np.float64] | None",
+    *,
+    keys: Sequence[str | None],
+    times: Sequence[datetime | None],
+    key: str | None,
+) -> Sequence[Recorded]:
+    """Return the lines to record of many rows: what `first` says of all of them, and what is each row's own."""
+    has_keys, has_times = (values.count(None) < len(values) for values in (keys, times))
+    if not has_keys:
+        first.key = recording.key(key)
+    kept = None if table is None else recording.kept(table)
+    found: list[Recorded] = []
+    for at in range(0, len(labels), _AT_ONCE):
+        end = min(at + _AT_ONCE, len(labels))
+        line = Bulk(
+            bulk=end - at,
+            common=msgspec.structs.replace(first, row=at) if at else first,
+            predictions=labels[at:end],
+            scores=None if scores is None else scores[at:end].tobytes(),
+            keys=[recording.key(key if own is None else own) for own in keys[at:end]] if has_keys else None,
+            event_times=[None if t is None else microseconds(t) for t in times[at:end]] if has_times else None,
+        )
+        if kept is not None:
+            part = kept if end - at == kept.height else kept.slice(at, end)
+            line.columns = [column.name for column in part.columns]
+            if part.is_float:
+                line.numbers = part.matrix().tobytes()
+            else:
+                line.values = part.told_rows()
+        found.append(line)
+    return found
 
 
 def failed(
@@ -87,21 +135,37 @@ def failed(
     recording: Recording = EVERYTHING,
 ) -> list[PredictionRow]:
     """Return the rows to record of a version that could not answer."""
-    rows = _rows(asked, received, recording, version=version, route=route, status="error", latency_ms=latency_ms)
-    for row in rows:
-        row.error = error[:_MOST_ERROR]
-    return rows
+    if not recording.takes(asked.request_id):
+        return []
+    first = _first(asked, received, recording, version=version, route=route, status="error", latency_ms=latency_ms)
+    first.error = error[:_MOST_ERROR]
+    return _rows(first, asked, recording, None if route == "shadow" else asked.table)
 
 
-def lines(rows: Sequence[PredictionRow]) -> bytes:
-    """Return the rows as the record's segments hold them."""
+def lines(rows: Sequence[Recorded]) -> bytes:
+    """Return what to record as the record's segments hold it."""
     if len(rows) <= _AT_ONCE:
         return _encode_lines(rows)
-    # the interpreter is not let go while one call encodes: others wait no longer than for a part
     return b"".join(_encode_lines(rows[at : at + _AT_ONCE]) for at in range(0, len(rows), _AT_ONCE))
 
 
-def _rows(
+def count(rows: Sequence[Recorded]) -> int:
+    """Return the number of rows."""
+    return sum(row.bulk if isinstance(row, Bulk) else 1 for row in rows)
+
+
+def number(rows: Sequence[Recorded], first: int) -> None:
+    """Give rows their place in the order of writing, from `first` on."""
+    for row in rows:
+        if isinstance(row, Bulk):
+            row.common.seq = first
+            first += row.bulk
+        else:
+            row.seq = first
+            first += 1
+
+
+def _first(
     asked: Question,
     received: datetime,
     recording: Recording,
@@ -110,27 +174,33 @@ def _rows(
     route: str,
     status: str,
     latency_ms: float,
-) -> list[PredictionRow]:
-    if not recording.takes(asked.request_id):
-        return []
-    at, caller = microseconds(received), recording.caller(asked.caller)
-    sample = None if recording.is_whole else recording.share
-    texts: Sequence[str | None] = [None] * asked.table.height if route == "shadow" else recording.texts(asked.table)
+) -> PredictionRow:
+    """Return what all rows of a request have in common."""
+    return PredictionRow(
+        request_id=asked.request_id,
+        row=0,
+        received=microseconds(received),
+        version=version,
+        route=route,
+        status=status,
+        latency_ms=latency_ms,
+        caller=recording.caller(asked.caller),
+        trace=asked.trace,
+        sample=None if recording.is_whole else recording.share,
+    )
+
+
+def _rows(first: PredictionRow, asked: Question, recording: Recording, table: Table | None) -> list[PredictionRow]:
+    """Return a row for each that was asked: what `first` says, and its own key, time and features."""
+    texts: Sequence[str | None] = [None] * asked.table.height if table is None else recording.kept(table).texts()
+    replace = msgspec.structs.replace
     return [
-        PredictionRow(
-            request_id=asked.request_id,
+        replace(
+            first,
             row=row,
-            received=at,
-            version=version,
-            route=route,
-            status=status,
-            latency_ms=latency_ms,
             key=recording.key(asked.key if key is None else key),
             event_time=None if time is None else microseconds(time),
             features=text,
-            caller=caller,
-            trace=asked.trace,
-            sample=sample,
         )
         for row, (key, time, text) in enumerate(zip(asked.keys, asked.times, texts, strict=True))
     ]

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from homeostat.core.errors import HomeostatError
 from homeostat.core.records import Json
 from homeostat.serve.beside import MOST_ROWS
-from homeostat.serve.record import PredictionRow, lines
+from homeostat.serve.record import Recorded, count, lines, number
 
 
 class Writes(Protocol):
@@ -26,12 +26,12 @@ class Recorder:
         self._record = record
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
-        self._waiting: dict[str, list[tuple[list[PredictionRow], asyncio.Future[None]]]] = {}
+        self._waiting: dict[str, list[tuple[Sequence[Recorded], asyncio.Future[None]]]] = {}
 
-    def write(self, model: str, rows: list[PredictionRow]) -> "asyncio.Future[None]":
+    def write(self, model: str, rows: Sequence[Recorded]) -> "asyncio.Future[None]":
         """Return a future that is done when the rows are durable, or has the reason why they are not."""
         future: asyncio.Future[None] = self._loop.create_future()
-        if len(rows) > MOST_ROWS:
+        if count(rows) > MOST_ROWS:
             self._loop.run_in_executor(None, self._submit, model, rows, [future])
             return future
         if not self._waiting:
@@ -45,12 +45,10 @@ class Recorder:
             rows = [row for mine, _ in batch for row in mine]
             self._submit(model, rows, [future for _, future in batch])
 
-    def _submit(self, model: str, rows: Sequence[PredictionRow], futures: "Sequence[asyncio.Future[None]]") -> None:
+    def _submit(self, model: str, rows: Sequence[Recorded], futures: "Sequence[asyncio.Future[None]]") -> None:
         """Hand rows to the record, on the event loop or in a thread."""
         tell = self._teller(futures)
-        seq = self._record.stamps(len(rows))
-        for at, row in enumerate(rows):
-            row.seq = seq + at
+        number(rows, self._record.stamps(count(rows)))
         try:
             self._record.submit(model, lines(rows), tell)
         except HomeostatError as error:  # a name that is no folder's, say

@@ -90,11 +90,11 @@ class Recording:
         """Return which of the columns must not be recorded as they are."""
         return [column.name for column in columns if column.name in self._drop or column.name in self._hashes]
 
-    def texts(self, table: Table) -> list[str]:
-        """Return each row as a JSON object, as it is recorded."""
+    def kept(self, table: Table) -> Table:
+        """Return the rows as they are recorded."""
         if self.is_plain or not self.personal(table.columns):
-            return table.texts()
-        return Table.of_rows(table.columns, self._redacted(table.columns, table.rows())).texts()
+            return table
+        return Table.of_rows(table.columns, self._redacted(table.columns, table.rows()))
 
     def _redacted(self, columns: Sequence[Column], rows: Sequence[Row]) -> list[Row]:
         at = {i: column for i, column in enumerate(columns) if self.personal([column])}

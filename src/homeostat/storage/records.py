@@ -28,6 +28,7 @@ import polars as pl
 
 from homeostat.core.errors import Conflict, InvalidInput, Unreachable
 from homeostat.core.records import Json
+from homeostat.storage.bulk import apart, frame_of
 from homeostat.storage.delta_log import FOLDER, newest_commit, snapshot
 from homeostat.storage.purging import purge, replace
 from homeostat.storage.segments import Done, Durability, SegmentName, SegmentWriter, claim, read_segment, segments
@@ -474,7 +475,10 @@ def _parse(kind: str, lines: bytes) -> pl.DataFrame:
     if not lines:
         return pl.DataFrame(schema=stored)
     wire = {name: pl.Int64() if name in _TIMES else dtype for name, dtype in stored.items()}
-    frame = pl.read_ndjson(BytesIO(lines), schema=wire)
+    single, many = apart(lines)
+    frame = pl.read_ndjson(BytesIO(single), schema=wire) if single.strip() else pl.DataFrame(schema=wire)
+    if many:
+        frame = pl.concat([frame, frame_of(many, wire)])
     return frame.with_columns(pl.col(name).cast(pl.Datetime("us")).dt.replace_time_zone("UTC") for name in _TIMES)
 
 

@@ -15,7 +15,7 @@ from homeostat.core.columns import Column, Kind, Signature, Task
 from homeostat.core.errors import HomeostatError
 from homeostat.serve.decoder import Decoder
 from homeostat.serve.exchange import Request
-from homeostat.serve.protocols.oip import asked_of
+from homeostat.serve.inference import asked_of
 from homeostat.serve.tensors import rows_of
 
 MIXED = Signature(

@@ -26,6 +26,7 @@ from homeostat.serve.exchange import Request, Response
 from homeostat.serve.exposition import exposition
 from homeostat.serve.headers import as_json, caller_of, parent_of, timeout_of
 from homeostat.serve.labels import label_rows
+from homeostat.serve.manners.native import QUICK
 from homeostat.serve.plane import Served
 from homeostat.serve.questions import version_of
 from homeostat.serve.schemas import labels_schemas, predict_schemas
@@ -173,6 +174,7 @@ PROTOCOL = Door(
             handler=predict,
             summary="Predict",
             schema=_predicting,
+            quick=QUICK,
         ),
         Endpoint(
             method="POST",

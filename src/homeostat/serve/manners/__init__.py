@@ -1,0 +1,1 @@
+"""Short ways, a file for each protocol that has one."""
