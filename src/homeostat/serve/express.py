@@ -150,9 +150,11 @@ class Express:
             _tell(self._tracing, lane, batch, said, now)
         metrics = self._metrics
         series = metrics.series(lane.route.model, lane.version, "champion")
-        for endpoint in {one.endpoint.path for one in batch}:
-            starts = [one.start for one in batch if one.endpoint.path == endpoint]
-            series.answered_together(metrics.endpoint(endpoint), starts, said.start, now)
+        starts: dict[str, list[float]] = {}
+        for one in batch:
+            starts.setdefault(one.endpoint.path, []).append(one.start)
+        for path, each in starts.items():
+            series.answered_together(metrics.endpoint(path), each, said.start, now)
         series.evaluated("ok", len(batch), at, at, said.seconds)
 
 

@@ -3,6 +3,7 @@
 import json
 import struct
 
+import httpx
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -19,12 +20,14 @@ from homeostat.serve.lane import Lane
 from homeostat.serve.manner import Batch
 from homeostat.serve.manners.oip import QUICK
 from homeostat.serve.tensors import rows_of
-from homeostat.testing.serving import NOW
+from homeostat.storage.records import FileRecords
+from homeostat.testing.serving import NOW, EngineInThread, FixedClock
 from homeostat.track.predictions import Predictions
 
 SIGNATURE = Signature(
     task=Task.BINARY, columns=tuple(Column(name=n, kind=Kind.FLOAT) for n in "abc"), target="y", classes=(0, 1)
 )
+PATHS = ["/models/{model}/predict", "/v2/models/{model}/infer"]
 LANE = Lane(
     route=Route(model="m", generation=1, champion=3, since=NOW),
     version=3,
@@ -144,3 +147,46 @@ def test_answers_are_told_alike(request_):
         parameters=ordinary.parameters,
     )
     assert QUICK.tell(LANE, "r", batch, slice(1, 3), wish) == wanted
+
+
+class Sums:
+    """Answers as compiled models do."""
+
+    kind = "compiled"
+    signature = SIGNATURE
+
+    def answer(self, table):
+        positive = 1 / (1 + np.exp(-table.matrix().sum(axis=1)))
+        labels = (positive > 0.5).astype(np.int64)
+        return Predictions(labels=labels, scores=np.column_stack([1 - positive, positive]), classes=(0, 1))
+
+
+def test_doors_share_batches_and_the_record(tmp_path):
+    records = FileRecords(tmp_path, writer_id="w")
+    engine = EngineInThread(lambda model, version: Sums(), records, FixedClock())
+    try:
+        engine.switch(Route(model="m", generation=1, champion=3, since=NOW))
+        values = np.linspace(-3, 3, 60).reshape(20, 3)
+        url = f"http://127.0.0.1:{engine.port}"
+        rows = [dict(zip("abc", row, strict=True)) for row in values.tolist()]
+        for _ in range(2):  # the second time over the head that is known
+            ours = httpx.post(f"{url}/models/m/predict", json={"rows": rows}).json()
+            tensor = {"name": "in", "shape": [20, 3], "datatype": "FP64", "data": values.ravel().tolist()}
+            oip = httpx.post(f"{url}/v2/models/m/infer", json={"inputs": [tensor]}).json()
+        said = [row["prediction"] for row in ours["predictions"]]
+        assert said == (values.sum(axis=1) > 0).astype(int).tolist() == oip["outputs"][0]["data"]
+        told = [p for row in ours["predictions"] for p in (row["probabilities"]["0"], row["probabilities"]["1"])]
+        assert told == oip["outputs"][1]["data"]
+        assert oip["model_version"] == "3"
+        series = engine.metrics.series("m", 3, "champion")
+        assert series.by_status == {"ok": 4}
+        assert sum(series.answer.counts) == 4
+        assert {path: engine.metrics.endpoint(path).by_status for path in PATHS} == dict.fromkeys(PATHS, {200: 2})
+    finally:
+        engine.close()
+    read = records.read("predictions", "m")
+    assert read.height == 80
+    assert read["prediction"].to_list() == said * 4
+    mine = read.filter(read["request_id"] == oip["id"])
+    assert [json.loads(text) for text in mine["features"]] == rows
+    assert mine["scores"].explode().to_list() == told
