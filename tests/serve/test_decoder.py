@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homeostat.core.columns import Column, Kind, Signature, Task
-from homeostat.core.errors import InvalidInput
+from homeostat.core.errors import InvalidInput, InvalidRows
 from homeostat.serve.bodies import predict_body
 from homeostat.serve.decoder import Decoder
 from homeostat.serve.validate import Validator
@@ -100,3 +100,12 @@ def test_more_rows_than_allowed_are_refused_fast():
     assert few.body(json.dumps({"rows": [row] * 2}).encode()).rows.table.height == 2
     with pytest.raises(InvalidInput, match="3 rows in one request"):
         few.body(json.dumps({"rows": [row] * 3}).encode())
+
+
+@pytest.mark.parametrize("name", ['a "quoted" name', "back\\slash", "a\nline"])
+def test_columns_whose_names_need_escapes_are_read(name):
+    signature = Signature(task=Task.REGRESSION, columns=(Column(name=name, kind=Kind.FLOAT),), target="y")
+    found = Decoder(signature).body(json.dumps({"rows": [{name: 0.5}]}).encode())
+    assert found.rows.table.rows() == [(0.5,)]
+    with pytest.raises(InvalidRows):
+        Decoder(signature).body(json.dumps({"rows": [{name: 0.5, "other": 1}]}).encode())
