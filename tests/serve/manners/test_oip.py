@@ -181,7 +181,7 @@ def test_doors_share_batches_and_the_record(tmp_path):
         series = engine.metrics.series("m", 3, "champion")
         assert series.by_status == {"ok": 4}
         assert sum(series.answer.counts) == 4
-        assert {path: engine.metrics.endpoint(path).by_status for path in PATHS} == dict.fromkeys(PATHS, {200: 2})
+        assert {path: engine.metrics.endpoint(path).by_status for path in PATHS} == {path: {200: 2} for path in PATHS}
     finally:
         engine.close()
     read = records.read("predictions", "m")
