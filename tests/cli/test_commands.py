@@ -7,24 +7,11 @@ import sys
 
 import polars as pl
 import pytest
-import typer
+from tests.cli.lines import COMMANDS, read
 from tests.cli.shell import shop
 
 from homeostat.audit.log import verify
-from homeostat.cli.commands import application
 from homeostat.core.records import CycleState
-
-
-def _walk(group, path=()):
-    for name, command in group.commands.items():
-        if hasattr(command, "commands"):
-            yield (*path, name), command
-            yield from _walk(command, (*path, name))
-        else:
-            yield (*path, name), command
-
-
-COMMANDS = dict(_walk(typer.main.get_command(application())))
 
 
 def test_the_commands_are_all_there():
@@ -44,9 +31,13 @@ def test_the_commands_are_all_there():
 @pytest.mark.parametrize("path", sorted(COMMANDS), ids=" ".join)
 def test_every_command_and_option_says_what_it_is_for(shell, path):
     command = COMMANDS[path]
-    assert command.help
-    assert command.help.rstrip().endswith(".")
-    assert len(command.help.splitlines()[0]) <= 160
+    told, *more = command.help.split("\n\n")
+    assert told.rstrip().endswith(".")
+    assert len(told.splitlines()[0]) <= 160
+    if not hasattr(command, "commands"):
+        example = more[-1].removeprefix("Example: ").strip()
+        assert example.startswith("homeostat " + " ".join(path)), "the help ends with `Example: homeostat ...`"
+        read(example)
     for parameter in command.params:
         assert parameter.help or parameter.name == "help", f"{parameter.name} has no help"
     said = shell.ok(*path, "--help")
@@ -87,6 +78,9 @@ def test_wrong_usage_is_exit_code_2_with_a_tip(shell):
     assert "--target" in said.err
     assert "tip: " in said.err
     assert shell("trian").status == 2
+    assert "tip: `homeostat init --help` shows how" in said.err
+    assert "tip: `homeostat models promote --help` shows how" in shell("models", "promote").err
+    assert "did you mean 'models'" in shell("modles", "list").err.lower()
 
 
 def test_without_a_project_every_command_names_init(shell):
@@ -136,6 +130,20 @@ def test_project_check_names_a_column_that_is_not_there(shell):
     assert said.status == 2
     assert "gate.slices.protected" in said.err
     assert "did you mean 'age'" in said.err
+
+
+def test_a_name_that_is_not_there_is_told_before_anything_begins(shell):
+    shell.init()
+    shell.set("detectors: [adwin]", "detectors: [adwn]")
+    up = subprocess.run(
+        [sys.executable, "-m", "homeostat", "up"], cwd=shell.folder, capture_output=True, text=True, check=False
+    )
+    said = [shell("project", "check"), shell("train"), shell("check"), shell("backtest")]
+    for status, told in [(up.returncode, up.stderr), *((each.status, each.err) for each in said)]:
+        assert status == 2
+        assert "homeostat.yaml: watch.detectors: there is no detector 'adwn'" in told
+        assert "did you mean 'adwin'" in told
+    assert not (shell.folder / ".homeostat" / "tables").exists()
 
 
 def test_project_show_gives_the_defaults_too_and_schema_is_json(shell):
@@ -210,7 +218,11 @@ def test_train_registers_what_passed_and_gives_it_no_traffic(trained):
     shown = trained.ok("models", "show", "@challenger").out
     assert "bought" in shown
     assert "compiled" in shown
-    assert trained.ok("models", "card", "1").out.startswith("# shop, version 1")
+    card = trained.ok("models", "card", "1").out
+    assert card.startswith("# shop, version 1")
+    assert f"Of run `{tested}`, before it was trained again" in card
+    assert "| test_log_loss |" in card
+    assert "- sanity: finite: passed" in card
     assert verify(trained.store) > 0
 
 
@@ -304,6 +316,9 @@ def test_status_says_in_words_how_the_model_is(shell):
     assert "no version is champion yet" in said.out
     assert "next: homeostat train" in said.err
     shell.ok("train")
+    said = shell.ok("status")
+    assert "no version is champion yet, and version 1 passed the gate" in said.out
+    assert "next: homeostat up" in said.err
     shell.ok("models", "promote", "1")
     assert "version 1 answers; no server is up" in shell.ok("status").out
     assert shell.ok("--json", "status").json["models"][0]["champion"] == 1

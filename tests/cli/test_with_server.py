@@ -80,6 +80,7 @@ def test_the_whole_of_it_by_command(served):
     pl.DataFrame({"request_id": ["r1"], "value": ["perhaps"]}).write_csv(served.folder / "wrong.csv")
     said = served("labels", "wrong.csv")
     assert said.status == 2
+    assert "'wrong.csv': row 1: value: expected" in said.err
     assert "perhaps" in said.err
     pl.DataFrame({"request_id": ["r1"], "truth": ["yes"]}).write_csv(served.folder / "odd.csv")
     assert served("labels", "odd.csv").status == 2

@@ -164,6 +164,12 @@ def test_the_champion_cannot_be_its_own_canary(store):
         send_traffic(store=store, canary=1, canary_percent=10, **WHO)
 
 
+def test_where_there_is_no_champion_it_is_said_how_to_have_one(store):
+    with store.read() as tx, pytest.raises(NotFound, match="no version of model 'churn' is champion yet") as caught:
+        resolve(tx, "churn", "champion")
+    assert "`homeostat models promote " in caught.value.hint
+
+
 def test_versions_are_found_by_number_and_alias_and_missing_ones_say_what_there_is(store):
     promote(store=store, version=2, **WHO)
     with store.read() as tx:

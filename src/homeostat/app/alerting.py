@@ -57,7 +57,10 @@ def try_channels(house: House, name: str | None = None) -> list[Tried]:
     """Send a test message to one channel, or to all, now and once, and return how that went; raise NotFound for a name that none has."""
     channels = house.project.alerts
     if name is not None and name not in channels:
-        raise NotFound(f"no alert channel '{name}'", hint=near(name, channels))
+        raise NotFound(
+            f"no alert channel '{name}'",
+            hint=near(name, channels) or "name channels in homeostat.yaml: alerts: {ops: https://...}",
+        )
     if not channels:
         raise NotFound("homeostat.yaml names no alert channel", hint="alerts: {ops: $OPS_ALERTS}   (docs/watching.md)")
     now = house.clock.now()

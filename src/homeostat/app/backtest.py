@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from homeostat.app.checking import check_names
 from homeostat.app.wiring import House
 from homeostat.core.duration import Duration
 from homeostat.core.errors import InvalidInput, JobFailed
@@ -39,6 +40,7 @@ def backtest_project(
     from homeostat.retrain.backtest_kept import Kept
     from homeostat.retrain.policies import named
 
+    check_names(house.project)
     chosen = list(dict.fromkeys(map(named, policies)))
     spans = {name: None if text is None else span(text) for name, text in (("history", history), ("step", step))}
     frame = rows_of(house)

@@ -16,7 +16,7 @@ _AT_ONCE = 1000
 _TIMEOUT_S = 60.0
 
 
-class _Refused(HomeostatError):
+class Refused(HomeostatError):
     """What the server answered instead of taking the labels."""
 
     code = "refused"
@@ -45,7 +45,7 @@ def send_labels(house: House, source: str, *, root: Path) -> tuple[int, int]:
             hint="labels are columns value and request_id (and row), or value and key; a column time may be there",
         )
     rows = [_label(row, groups) for row in frame.iter_rows(named=True)]
-    answers = [_post(house, rows[at : at + _AT_ONCE]) for at in range(0, len(rows), _AT_ONCE)]
+    answers = [_post(house, rows[at : at + _AT_ONCE], source=source, before=at) for at in range(0, len(rows), _AT_ONCE)]
     return sum(int(each["accepted"]) for each in answers), sum(int(each.get("unsampled", 0)) for each in answers)
 
 
@@ -55,7 +55,7 @@ def _label(row: dict[str, Any], groups: list[str]) -> dict[str, Any]:
     return {**known, "groups": told} if told else known
 
 
-def _post(house: House, rows: list[dict[str, Any]]) -> dict[str, Any]:
+def _post(house: House, rows: list[dict[str, Any]], *, source: str, before: int) -> dict[str, Any]:
     serve = house.project.serve
     body = json.dumps({"labels": rows}).encode()
     connection = http.client.HTTPConnection(serve.host, serve.port, timeout=_TIMEOUT_S)
@@ -75,8 +75,22 @@ def _post(house: House, rows: list[dict[str, Any]]) -> dict[str, Any]:
     finally:
         connection.close()
     if answer.status != http.client.OK and "error" in found:
-        raise _Refused(found["error"]["message"], hint=found["error"].get("hint"))
+        raise refusal(found["error"], source=source, before=before)
     return found
+
+
+def refusal(error: dict[str, Any], *, source: str, before: int) -> Refused:
+    """Return the server's refusal in terms of the file: its rows, and what of them is recorded already."""
+    faults = error.get("fields")
+    if not faults:
+        return Refused(f"'{source}': {error['message']}", hint=error.get("hint"))
+    first = faults[0]
+    more = f", and {len(faults) - 1} other fault{'s' if len(faults) > 2 else ''}" if len(faults) > 1 else ""
+    kept = f"the {before:,} labels before are recorded, and" if before else "none is recorded;"
+    return Refused(
+        f"'{source}': row {before + first['row'] + 1:,}: {first['field']}: expected {first['expected']}, found {first['found']}{more}",
+        hint=f"rows count from 1, without the header; {kept} the corrected file can be sent whole",
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import msgspec
 
+from homeostat.app.checking import check_names
 from homeostat.app.environments import interpreters
 from homeostat.app.wiring import House
 from homeostat.core.errors import InvalidInput, NotFound
@@ -66,6 +67,7 @@ def make(house: House, *, function: str | None = None, use_cache: bool = True) -
 
 def judge_new(house: House, *, function: str | None = None, use_cache: bool = True) -> Made:
     """Train a candidate on the newest data and judge it; nothing is registered."""
+    check_names(house.project)
     shop, settings = workshop(house), settings_with(house, function)
     data = shop.data()
     run = shop.train(data.version, settings=settings, run_id=uuid4().hex, use_cache=use_cache)

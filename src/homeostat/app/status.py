@@ -18,6 +18,7 @@ class ModelStatus:
     """`state`: `new` (no champion), `ok`, `warn`, `alarm`, `unknown` (nothing judged yet); `sentence` says it for people.
 
     `given_up`: why the newest version that was given up was, until a newer one is champion.
+    `ready`: where there is no champion, the newest version, if it passed the gate.
     """
 
     model: str
@@ -31,11 +32,12 @@ class ModelStatus:
     data_version: int | None
     time: datetime
     given_up: str | None = None
+    ready: int | None = None
 
     @property
     def sentence(self) -> str:
         parts = [
-            f"{self.model}: no version is champion yet"
+            f"{self.model}: no version is champion yet{'' if self.ready is None else f', and version {self.ready} passed the gate'}"
             if self.champion is None
             else f"{self.model}: version {self.champion} answers"
         ]
@@ -91,6 +93,7 @@ def status(house: House) -> list[ModelStatus]:
                     data_version=data.version if data else None,
                     time=now,
                     given_up=_given_up(tx, name, champion),
+                    ready=_ready(tx, name) if champion is None else None,
                 )
             )
     return found
@@ -104,6 +107,13 @@ def _given_up(tx: Transaction, model: str, champion: int | None) -> str | None:
     events = tx.audit.events(kinds=("model_version.unhealthy",), subject=f"model:{model}")
     told = [str(event.payload["because"]) for event in events if event.payload["version"] == version]
     return f"version {version}: {told[-1]}" if told else f"version {version}"
+
+
+def _ready(tx: Transaction, model: str) -> int | None:
+    newest = next(reversed(tx.models.versions(model)), None)
+    if newest is None or newest.report_id is None or not tx.models.report(newest.report_id).passed:
+        return None
+    return newest.version
 
 
 def as_json(found: ModelStatus) -> dict[str, Any]:

@@ -47,8 +47,7 @@ def _dispatch(arguments: list[str]) -> int:
         if type(error).__name__ == "NoArgsIsHelpError":
             output.show({"help": str(error)}, str(error))
             return InvalidInput.exit_status
-        message = error.format_message()
-        return output.fail(
-            InvalidInput(message.rstrip(), hint="`homeostat --help`, and --help after any command, show how")
-        )
+        context = getattr(error, "ctx", None)
+        command = "homeostat" if context is None else context.command_path
+        return output.fail(InvalidInput(error.format_message().rstrip(), hint=f"`{command} --help` shows how"))
     return result if isinstance(result, int) else 0

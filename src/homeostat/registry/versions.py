@@ -113,6 +113,14 @@ def resolve(tx: Transaction, model: str, which: str) -> ModelVersion:
     if number is None:
         if model not in tx.models.models():
             tx.models.get(model, 1)
+        if which == CHAMPION:
+            there = [version.version for version in tx.models.versions(model)]
+            raise NotFound(
+                f"no version of model '{model}' is champion yet",
+                hint=f"`homeostat models promote {there[-1]}` makes version {there[-1]} one; {model}@{there[-1]} names it as it is"
+                if there
+                else "`homeostat train` makes a first version",
+            )
         known = ", ".join(f"{alias} -> {n}" for alias, n in tx.models.aliases(model).items()) or "none"
         raise NotFound(f"model '{model}' has no alias '{which}'", hint=f"aliases: {known}")
     return tx.models.get(model, number)

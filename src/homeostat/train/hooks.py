@@ -1,6 +1,7 @@
 """The user's train function: how it is found, and what it gets."""
 
 import importlib
+import importlib.util
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -80,9 +81,7 @@ def load_hook(name: str, root: Path) -> Hook:
 
     Raises InvalidInput where the name is malformed, the module is not found or does not import, or there is no such function.
     """
-    if not _NAME.fullmatch(name):
-        raise InvalidInput(f"'{name}' does not name a function", hint="write module:function, as in train: model:train")
-    module_name, _, function_name = name.partition(":")
+    module_name, function_name = _parts(name)
     module = _module(module_name, root.resolve())
     found = getattr(module, function_name, None)
     if found is None:
@@ -99,6 +98,33 @@ def load_hook(name: str, root: Path) -> Hook:
     return found  # type: ignore[no-any-return]
 
 
+def find_module(name: str, root: Path) -> None:
+    """Raise InvalidInput where `module:function` is malformed, or names a module that is neither in the folder nor installed. Runs no user code."""
+    module, _ = _parts(name)
+    first = module.partition(".")[0]
+    inside = root.joinpath(*module.split("."))
+    if inside.is_dir() or inside.with_suffix(".py").is_file():
+        return
+    is_installed = importlib.util.find_spec(first) is not None
+    if is_installed and not (root / first).is_dir():
+        return
+    raise _no_module(module, root.resolve())
+
+
+def _parts(name: str) -> tuple[str, str]:
+    if not _NAME.fullmatch(name):
+        raise InvalidInput(f"'{name}' does not name a function", hint="write module:function, as in train: model:train")
+    module, _, function = name.partition(":")
+    return module, function
+
+
+def _no_module(name: str, root: Path) -> InvalidInput:
+    known = [".".join(path.relative_to(root).with_suffix("").parts) for path in _python_files(root)]
+    return InvalidInput(
+        f"no module '{name}' in {root}", hint=near(name, known) or f"create {name.replace('.', '/')}.py"
+    )
+
+
 def _module(name: str, root: Path) -> ModuleType:
     _forget_namesake(name, root)
     if str(root) not in sys.path:
@@ -108,11 +134,7 @@ def _module(name: str, root: Path) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
-            files = [path.relative_to(root).with_suffix("") for path in _python_files(root)]
-            known = [".".join(file.parts) for file in files]
-            raise InvalidInput(
-                f"no module '{name}' in {root}", hint=near(name, known) or f"create {name.replace('.', '/')}.py"
-            ) from error
+            raise _no_module(name, root) from error
         raise InvalidInput(
             f"module '{name}' does not import: {told(error, root)}", hint=f"install '{error.name}' or correct its name"
         ) from error

@@ -33,5 +33,7 @@ def _sqlite(path: Path, artifacts_root: Path | None) -> MlflowSource:
     from homeostat.app.import_mlflow.database import SqliteSource
 
     if not path.is_file():
-        raise NotFound(f"no MLflow store at '{path}'", hint="give a URL, the path of a SQLite file, or a folder mlruns")
+        raise NotFound(
+            f"no MLflow store at '{path}'", hint="give --from a URL, the path of a SQLite file, or a folder mlruns"
+        )
     return SqliteSource(path, artifacts_root=artifacts_root)

@@ -9,7 +9,10 @@ COMMAND = typer.Typer(help="Channels that hear of incidents: mail, Slack, Teams,
 
 @COMMAND.command("list")
 def list_() -> None:
-    """Show the channels, and what is still to be sent to each."""
+    """Show the channels, and what is still to be sent to each.
+
+    Example: homeostat alerts list
+    """
     from homeostat.app.alerting import channel_states
     from homeostat.cli.house import here
     from homeostat.cli.output import show, table
@@ -27,7 +30,10 @@ def list_() -> None:
 def try_(
     channel: Annotated[str | None, typer.Argument(help="The channel's name; default: all.")] = None,
 ) -> int:
-    """Send a test message, and say whether it was taken (exit code 1 where one was not)."""
+    """Send a test message, and say whether it was taken (exit code 1 where one was not).
+
+    Example: homeostat alerts test ops
+    """
     from homeostat.app.alerting import try_channels
     from homeostat.cli.house import here
     from homeostat.cli.output import show, table

@@ -13,7 +13,10 @@ def list_(
     subject: Annotated[str | None, typer.Option(help="Only events about this, as in model:churn.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many, newest last.")] = 50,
 ) -> None:
-    """Show events, oldest first."""
+    """Show events, oldest first.
+
+    Example: homeostat audit list --kind gate. --limit 20
+    """
     from homeostat.cli.house import here
     from homeostat.cli.output import show, table
 
@@ -25,7 +28,10 @@ def list_(
 
 @COMMAND.command()
 def verify() -> None:
-    """Check the whole chain; exit code 1 and the first bad entry where it is broken."""
+    """Check the whole chain; exit code 1 and the first bad entry where it is broken.
+
+    Example: homeostat audit verify
+    """
     from homeostat.audit.log import verify as check
     from homeostat.cli.house import here
     from homeostat.cli.output import show

@@ -37,7 +37,10 @@ def COMMAND(
     ] = 0.02,
     fresh: Annotated[bool, typer.Option("--fresh", help="Replay again what was replayed before.")] = False,
 ) -> None:
-    """Replay the project's history under its policy, beside never and always retraining; in simulated time."""
+    """Replay the project's history under its policy, beside never and always retraining; in simulated time.
+
+    Example: homeostat backtest --history 60d --step 7d --policies policy,never
+    """
     from homeostat.app.backtest import backtest_project
     from homeostat.app.making import refuse_unwritable, write_text
     from homeostat.cli.house import here

@@ -12,7 +12,10 @@ def COMMAND(
     report: Annotated[Path | None, typer.Option(help="Write the report as Markdown to this file.")] = None,
     function: Annotated[str | None, typer.Option(help="module:function instead of the one in homeostat.yaml.")] = None,
 ) -> int:
-    """Judge a candidate by the project's gate: exit code 0 where it passed, 1 where it did not. Nothing is registered."""
+    """Judge a candidate by the project's gate: exit code 0 where it passed, 1 where it did not. Nothing is registered.
+
+    Example: homeostat check --report gate.md
+    """
     from homeostat.app.making import judge_again, judge_new, refuse_unwritable, write_text
     from homeostat.cli.house import here
     from homeostat.cli.judged import as_json, as_text, suite_of

@@ -12,7 +12,10 @@ _By = Annotated[str, typer.Option("--by", help="Who answers for it.")]
 
 @COMMAND.command("list")
 def list_(limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20) -> None:
-    """Show cycles, newest first."""
+    """Show cycles, newest first.
+
+    Example: homeostat cycles list
+    """
     from homeostat.cli.house import here
     from homeostat.cli.output import next_step, show, table
 
@@ -35,7 +38,10 @@ def list_(limit: Annotated[int, typer.Option(min=1, help="How many, newest first
 
 @COMMAND.command("show")
 def show_(cycle: _Id) -> None:
-    """Show one cycle: why it ran, where it is, how it ended, and its events."""
+    """Show one cycle: why it ran, where it is, how it ended, and its events.
+
+    Example: homeostat cycles show 89a23c59bb3c
+    """
     from homeostat.app.cycles import events_of
     from homeostat.cli.house import here
     from homeostat.cli.output import next_step, show
@@ -49,13 +55,19 @@ def show_(cycle: _Id) -> None:
 
 @COMMAND.command()
 def approve(cycle: _Id, *, by: _By, reason: Annotated[str, typer.Option(help="Why.")] = "no reason given") -> None:
-    """Let the version of a waiting cycle meet traffic."""
+    """Let the version of a waiting cycle meet traffic.
+
+    Example: homeostat cycles approve 89a23c59bb3c --by ann --reason 'looks right'
+    """
     _decide(cycle, approved=True, by=by, reason=reason)
 
 
 @COMMAND.command()
 def refuse(cycle: _Id, *, by: _By, reason: Annotated[str, typer.Option(help="Why.")]) -> None:
-    """Keep the version of a waiting cycle out of traffic."""
+    """Keep the version of a waiting cycle out of traffic.
+
+    Example: homeostat cycles refuse 89a23c59bb3c --by ann --reason 'sale week'
+    """
     _decide(cycle, approved=False, by=by, reason=reason)
 
 
@@ -66,7 +78,10 @@ def cancel(
     reason: Annotated[str, typer.Option(help="Why.")],
     by: Annotated[str | None, typer.Option("--by", help="Who; default: you.")] = None,
 ) -> None:
-    """Stop a running cycle; its version is taken out of traffic."""
+    """Stop a running cycle; its version is taken out of traffic.
+
+    Example: homeostat cycles cancel 89a23c59bb3c --reason 'not now'
+    """
     from homeostat.cli.house import here
     from homeostat.cli.output import say, show
     from homeostat.retrain.requests import cancel as call_off

@@ -19,7 +19,10 @@ def commit(
     query: Annotated[str | None, typer.Option(help="What to ask a database for.")] = None,
     by: Annotated[str | None, typer.Option("--by", help="Who adds it; default: you.")] = None,
 ) -> None:
-    """Add a batch as a new version; one that breaks the contract is set aside whole (exit code 1)."""
+    """Add a batch as a new version; one that breaks the contract is set aside whole (exit code 1).
+
+    Example: homeostat data commit may.csv
+    """
     from homeostat.app.datasets import add
     from homeostat.cli.house import here
     from homeostat.cli.output import busy, next_step, show
@@ -39,7 +42,10 @@ def commit(
 
 @COMMAND.command("list")
 def list_() -> None:
-    """Show the versions, oldest first."""
+    """Show the versions, oldest first.
+
+    Example: homeostat data list
+    """
     from homeostat.cli.house import here
     from homeostat.cli.output import next_step, show, table
 
@@ -60,7 +66,10 @@ def list_() -> None:
 
 @COMMAND.command("show")
 def show_(version: Annotated[int | None, typer.Argument(help="Default: the newest.")] = None) -> None:
-    """Show the profile of a version: what each column holds."""
+    """Show the profile of a version: what each column holds.
+
+    Example: homeostat data show 2
+    """
     from homeostat.app.datasets import profile_rows, version_of
     from homeostat.cli.house import here
     from homeostat.cli.output import show, table
@@ -79,7 +88,10 @@ def diff(
     before: Annotated[int, typer.Argument(help="The earlier version.")],
     after: Annotated[int, typer.Argument(help="The later version.")],
 ) -> None:
-    """Show what changed between two versions: columns, rows, and how values are distributed."""
+    """Show what changed between two versions: columns, rows, and how values are distributed.
+
+    Example: homeostat data diff 1 2
+    """
     from homeostat.app.datasets import version_of
     from homeostat.cli.house import here
     from homeostat.cli.output import show, table
@@ -100,7 +112,10 @@ def diff(
 
 @COMMAND.command()
 def contract() -> None:
-    """Show what every batch must satisfy, with the project's own rules in it; ready to paste under `data.contract`."""
+    """Show what every batch must satisfy, with the project's own rules in it; ready to paste under `data.contract`.
+
+    Example: homeostat data contract
+    """
     import yaml
 
     from homeostat.app.datasets import contract_of
@@ -113,7 +128,10 @@ def contract() -> None:
 
 @_QUARANTINE.command("list")
 def quarantine_list() -> None:
-    """Show the batches, newest last, with what they broke."""
+    """Show the batches, newest last, with what they broke.
+
+    Example: homeostat data quarantine list
+    """
     from homeostat.cli.house import here
     from homeostat.cli.output import show, table
 
@@ -129,7 +147,10 @@ def quarantine_list() -> None:
 
 @_QUARANTINE.command("show")
 def quarantine_show(batch: Annotated[str, typer.Argument(help="The batch's id.")]) -> None:
-    """Show which rules a batch broke: column, rule, how many rows, and the first of them."""
+    """Show which rules a batch broke: column, rule, how many rows, and the first of them.
+
+    Example: homeostat data quarantine show 95915e7cb634
+    """
     from homeostat.cli.house import here
     from homeostat.cli.output import next_step, show, table
 
@@ -149,7 +170,10 @@ def quarantine_show(batch: Annotated[str, typer.Argument(help="The batch's id.")
 
 @_QUARANTINE.command()
 def release(batch: Annotated[str, typer.Argument(help="The batch's id.")], *, by: _By, reason: _Reason) -> None:
-    """Commit a batch although it broke the contract."""
+    """Commit a batch although it broke the contract.
+
+    Example: homeostat data quarantine release 95915e7cb634 --by ann --reason 'checked by hand'
+    """
     from homeostat.cli.house import here
     from homeostat.cli.output import show
     from homeostat.data.versions import release as release_batch
@@ -166,7 +190,10 @@ def release(batch: Annotated[str, typer.Argument(help="The batch's id.")], *, by
 
 @_QUARANTINE.command()
 def discard(batch: Annotated[str, typer.Argument(help="The batch's id.")], *, by: _By, reason: _Reason) -> None:
-    """Mark a batch as not wanted; its rows are kept aside."""
+    """Mark a batch as not wanted; its rows are kept aside.
+
+    Example: homeostat data quarantine discard 95915e7cb634 --by ann --reason 'another unit'
+    """
     from homeostat.cli.house import here
     from homeostat.cli.output import show
     from homeostat.data.versions import discard as discard_batch

@@ -13,7 +13,10 @@ def COMMAND(
         list[int] | None, typer.Option(min=1, max=2, help="Only this part (1, 2); may be given again.")
     ] = None,
 ) -> None:
-    """Show a model decay, be noticed, be replaced by a better one, and be protected from a worse one."""
+    """Show a model decay, be noticed, be replaced by a better one, and be protected from a worse one.
+
+    Example: homeostat demo
+    """
     from homeostat.cli.output import show
     from homeostat.demo.story import play, summary
 

@@ -44,7 +44,10 @@ def report(
     on: Annotated[str, typer.Option(help="Where profiles are computed: here, or ray.")] = "here",
     fail_on: Annotated[Literal["warn", "alarm"], typer.Option(help="From which state the exit code is 1.")] = "alarm",
 ) -> int:
-    """Say which columns moved, how far and whether by chance; exit code 1 where one alarms."""
+    """Say which columns moved, how far and whether by chance; exit code 1 where one alarms.
+
+    Example: homeostat drift report last_year.parquet this_month.csv -o report.html
+    """
     from homeostat.app.drifting import drift_report
     from homeostat.cli.compared import comparison_text
     from homeostat.cli.counting import counting
@@ -77,7 +80,10 @@ def profile(
     positive: Positive = None,
     on: Annotated[str, typer.Option(help="Where to compute: here, or ray.")] = "here",
 ) -> None:
-    """Keep a table as a profile of bounded size, which `drift report` takes instead of the table."""
+    """Keep a table as a profile of bounded size, which `drift report` takes instead of the table.
+
+    Example: homeostat drift profile last_year.parquet -o reference.json
+    """
     from homeostat.app.drifting import drift_profile
     from homeostat.cli.counting import counting
     from homeostat.cli.output import next_step, show

@@ -21,7 +21,10 @@ def COMMAND(
         str | None, typer.Option(help="The name that the built image is pushed under; default: MODEL:VERSION.")
     ] = None,
 ) -> None:
-    """Write a Dockerfile, Kubernetes manifests, a KServe InferenceService or a Grafana dashboard for the project."""
+    """Write a Dockerfile, Kubernetes manifests, a KServe InferenceService or a Grafana dashboard for the project.
+
+    Example: homeostat export kubernetes --image registry.example.org/churn:3
+    """
     from homeostat.app.exporting import export
     from homeostat.cli.house import place
     from homeostat.cli.output import next_step, show

@@ -10,7 +10,10 @@ COMMAND = typer.Typer(help="Reports of the gate.", no_args_is_help=True)
 
 @COMMAND.command("list")
 def list_(limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20) -> None:
-    """Show the reports, newest first."""
+    """Show the reports, newest first.
+
+    Example: homeostat gate list
+    """
     from homeostat.cli.house import here
     from homeostat.cli.output import next_step, show, table
 
@@ -35,7 +38,10 @@ def show_(
     *,
     html: Annotated[Path | None, typer.Option(help="Write it as a page to this file.")] = None,
 ) -> None:
-    """Show one report: every check with value, limit, interval and reason."""
+    """Show one report: every check with value, limit, interval and reason.
+
+    Example: homeostat gate show --html gate.html
+    """
     from homeostat.app.making import report_of, write_text
     from homeostat.cli.house import here
     from homeostat.cli.judged import drawn_report, suite_of

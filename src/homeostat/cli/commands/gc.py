@@ -15,7 +15,10 @@ def COMMAND(
         str | None, typer.Option(help="Where files are; default: the project's, else .homeostat/blobs.")
     ] = None,
 ) -> None:
-    """Free what was deleted, for good: runs, logged models, experiments with their traces, files that nothing names, broken uploads."""
+    """Free what was deleted, for good: runs, logged models, experiments with their traces, files that nothing names, broken uploads.
+
+    Example: homeostat gc --older-than 30d --dry-run
+    """
     from homeostat.app.gc import collect
     from homeostat.cli.output import next_step, show
     from homeostat.cli.stores import open_here

@@ -31,7 +31,10 @@ def mlflow(
         str | None, typer.Option(help="Where files go; default: the project's, else .homeostat/blobs.")
     ] = None,
 ) -> int:
-    """Bring a whole MLflow store over. It can be stopped and started again; exit code 1 where the counts do not agree."""
+    """Bring a whole MLflow store over. It can be stopped and started again; exit code 1 where the counts do not agree.
+
+    Example: homeostat import mlflow --from http://old-server:5000
+    """
     from homeostat.app.import_mlflow import Importer, open_source
     from homeostat.cli.output import next_step, say, show, table
     from homeostat.cli.stores import open_here

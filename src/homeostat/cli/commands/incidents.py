@@ -13,7 +13,10 @@ def list_(
     *,
     check: Annotated[bool, typer.Option("--check", help="Exit code 1 where one is open.")] = False,
 ) -> int:
-    """Show incidents, newest first."""
+    """Show incidents, newest first.
+
+    Example: homeostat incidents list
+    """
     from homeostat.cli.house import here
     from homeostat.cli.output import show, table
     from homeostat.watch.incident import level
@@ -47,7 +50,10 @@ def list_(
 def show_(
     incident: Annotated[str, typer.Argument(metavar="ID", help="An incident's id, or its first digits.")],
 ) -> None:
-    """Show one incident, with its events."""
+    """Show one incident, with its events.
+
+    Example: homeostat incidents show 5f0c2a91d7be
+    """
     from homeostat.cli.house import here
     from homeostat.cli.output import show
     from homeostat.cli.told import events_text

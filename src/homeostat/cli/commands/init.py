@@ -17,7 +17,10 @@ def COMMAND(
     query: Annotated[str | None, typer.Option(help="What to ask a database for: SELECT ...")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite a homeostat.yaml that is there.")] = False,
 ) -> None:
-    """Look at the data and write a commented homeostat.yaml that runs as it is."""
+    """Look at the data and write a commented homeostat.yaml that runs as it is.
+
+    Example: homeostat init sales.parquet --target sold
+    """
     from homeostat.app.explained import builtins
     from homeostat.app.init import draft, refuse_existing, write
     from homeostat.cli.output import next_step, show

@@ -9,7 +9,10 @@ import typer
 def COMMAND(
     file: Annotated[str, typer.Argument(help="Columns value and request_id (and row), or value and key; maybe time.")],
 ) -> None:
-    """Send labels from a file to the running server; the same file again changes nothing."""
+    """Send labels from a file to the running server; the same file again changes nothing.
+
+    Example: homeostat labels labels.csv
+    """
     from homeostat.app.labels import send_labels
     from homeostat.cli.house import here
     from homeostat.cli.output import next_step, show

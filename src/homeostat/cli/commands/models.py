@@ -13,7 +13,10 @@ _Which = Annotated[
 
 @COMMAND.command("list")
 def list_() -> None:
-    """Show every version of every model, with aliases."""
+    """Show every version of every model, with aliases.
+
+    Example: homeostat models list
+    """
     from homeostat.cli.house import here
     from homeostat.cli.output import next_step, show, table
 
@@ -37,7 +40,10 @@ def list_() -> None:
 
 @COMMAND.command("show")
 def show_(which: _Which = "@champion") -> None:
-    """Show one version: signature, lineage, files. Default: the champion."""
+    """Show one version: signature, lineage, files. Default: the champion.
+
+    Example: homeostat models show 3
+    """
     from homeostat.app.promoting import which_version
     from homeostat.cli.house import here
     from homeostat.cli.output import show
@@ -53,7 +59,10 @@ def show_(which: _Which = "@champion") -> None:
 
 @COMMAND.command()
 def card(which: _Which = "@champion") -> None:
-    """Print the model card of a version, as Markdown."""
+    """Print the model card of a version, as Markdown.
+
+    Example: homeostat models card 3
+    """
     from homeostat.app.promoting import which_version
     from homeostat.cli.house import here
     from homeostat.cli.output import show
@@ -68,7 +77,10 @@ def card(which: _Which = "@champion") -> None:
 
 @COMMAND.command()
 def register(run: Annotated[str, typer.Argument(help="A run's id, or its first digits.")]) -> None:
-    """Make a version of a finished run, whatever the gate said of it; promotion still demands a passed report or --force."""
+    """Make a version of a finished run, whatever the gate said of it; promotion still demands a passed report or --force.
+
+    Example: homeostat models register 298124f8bf89
+    """
     from homeostat.app.promoting import register_run
     from homeostat.cli.house import here
     from homeostat.cli.output import next_step, show
@@ -84,7 +96,10 @@ def promote(
     *,
     force: Annotated[str | None, typer.Option(help="A reason to go past the gate; the audit log keeps it.")] = None,
 ) -> None:
-    """Let a version answer all requests; returns when every live worker has switched."""
+    """Let a version answer all requests; returns when every live worker has switched.
+
+    Example: homeostat models promote 2
+    """
     from homeostat.app.promoting import promote as use_case
     from homeostat.cli.house import here
     from homeostat.cli.output import busy, show
@@ -101,7 +116,10 @@ def promote(
 def rollback(
     *, reason: Annotated[str, typer.Option(help="Why; the audit log keeps it.")] = "rolled back by hand"
 ) -> None:
-    """Put the previous champion back; returns when every live worker has switched."""
+    """Put the previous champion back; returns when every live worker has switched.
+
+    Example: homeostat models rollback --reason 'complaints from the shop'
+    """
     from homeostat.app.promoting import roll_back
     from homeostat.cli.house import here
     from homeostat.cli.output import busy, show
@@ -126,7 +144,10 @@ def adopt(
         bool, typer.Option("--wait", help="Return when the cycle is over; exit code 1 unless promoted.")
     ] = False,
 ) -> int:
-    """Ask for a cycle that judges a registered version and puts it to work, instead of training one."""
+    """Ask for a cycle that judges a registered version and puts it to work, instead of training one.
+
+    Example: homeostat models adopt fraud@3 --wait
+    """
     from homeostat.app.adopting import ask_to_adopt
     from homeostat.app.cycles import follow
     from homeostat.cli.house import here
@@ -161,7 +182,10 @@ def route(
     because: _Because = "set by hand",
     force: _Force = None,
 ) -> None:
-    """Set which segments of requests a version of their own answers, the first that fits; without --segment: none."""
+    """Set which segments of requests a version of their own answers, the first that fits; without --segment: none.
+
+    Example: homeostat models route --segment region=north@3
+    """
     from homeostat.app.route_rules import as_json, set_segments
     from homeostat.cli.house import here
     from homeostat.cli.output import busy, show
@@ -186,7 +210,10 @@ def split(
     because: _Because = "set by hand",
     force: _Force = None,
 ) -> None:
-    """Share the keys among versions, each key always with the same version; without shares: end the split."""
+    """Share the keys among versions, each key always with the same version; without shares: end the split.
+
+    Example: homeostat models split 1=30 2=70
+    """
     from homeostat.app.route_rules import Following, as_json, set_split
     from homeostat.cli.house import here
     from homeostat.cli.output import busy, show

@@ -21,7 +21,10 @@ def COMMAND(
         bool, typer.Option("--restart", help="Begin anew instead of going on with an interrupted run.")
     ] = False,
 ) -> None:
-    """Answer every row of the input with a version, in constant memory; run it again after an interruption to go on."""
+    """Answer every row of the input with a version, in constant memory; run it again after an interruption to go on.
+
+    Example: homeostat predict new.csv --model sales@champion -o answers.parquet
+    """
     from homeostat.app.predicting import predict_files
     from homeostat.cli.counting import counting
     from homeostat.cli.house import here

@@ -7,7 +7,10 @@ COMMAND = typer.Typer(help="homeostat.yaml: its schema, its meaning, its mistake
 
 @COMMAND.command()
 def schema() -> None:
-    """Print the JSON Schema of homeostat.yaml, for editors."""
+    """Print the JSON Schema of homeostat.yaml, for editors.
+
+    Example: homeostat project schema
+    """
     import json
 
     from homeostat.app.project import schema as describe
@@ -19,7 +22,10 @@ def schema() -> None:
 
 @COMMAND.command("show")
 def show_() -> None:
-    """Print the whole project as it counts, defaults included."""
+    """Print the whole project as it counts, defaults included.
+
+    Example: homeostat project show
+    """
     import yaml
 
     from homeostat.app.explained import builtins
@@ -32,7 +38,10 @@ def show_() -> None:
 
 @COMMAND.command()
 def check() -> None:
-    """Check homeostat.yaml and whether the data have the columns that it names; mistakes are named by line or column."""
+    """Check homeostat.yaml and whether the data have the columns that it names; mistakes are named by line or column.
+
+    Example: homeostat project check
+    """
     from homeostat.app.checking import check_project
     from homeostat.cli.house import place
     from homeostat.cli.output import next_step, show

@@ -17,7 +17,10 @@ def erase(
     key: Annotated[str, typer.Option(help="Whose rows: the key that requests and labels carried.")],
     model: Annotated[str | None, typer.Option(help="Of another model than the project's.")] = None,
 ) -> None:
-    """Remove one subject's answers and labels for good; the audit log keeps how many, not whose."""
+    """Remove one subject's answers and labels for good; the audit log keeps how many, not whose.
+
+    Example: homeostat record erase --key customer-7
+    """
     from homeostat.app.erasing import erase as erase_rows
     from homeostat.cli.house import here
     from homeostat.cli.output import show

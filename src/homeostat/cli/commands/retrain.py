@@ -16,7 +16,10 @@ def COMMAND(
         bool, typer.Option("--wait", help="Return when the cycle is over; exit code 1 unless promoted.")
     ] = False,
 ) -> int:
-    """Ask for a cycle: snapshot, train, gate, shadow, canary, promote or roll back. A running `homeostat up` does it."""
+    """Ask for a cycle: snapshot, train, gate, shadow, canary, promote or roll back. A running `homeostat up` does it.
+
+    Example: homeostat retrain --because 'new prices' --wait
+    """
     from homeostat.app.cycles import ask_by_hand, follow
     from homeostat.cli.house import here
     from homeostat.cli.output import next_step, say, show

@@ -11,7 +11,10 @@ COMMAND = typer.Typer(
 
 @COMMAND.command("list")
 def list_(limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20) -> None:
-    """Show runs, newest first."""
+    """Show runs, newest first.
+
+    Example: homeostat runs list
+    """
     from homeostat.cli.house import here
     from homeostat.cli.output import next_step, show, table
 
@@ -41,7 +44,10 @@ def show_(
     *,
     log: Annotated[bool, typer.Option("--log", help="The whole output of the training too.")] = False,
 ) -> None:
-    """Show one run: metrics, parameters, and all that makes it reproducible; of a failed one, why."""
+    """Show one run: metrics, parameters, and all that makes it reproducible; of a failed one, why.
+
+    Example: homeostat runs show 298124f8bf89 --log
+    """
     from homeostat.app.making import log_of
     from homeostat.cli.house import here
     from homeostat.cli.output import show
@@ -56,7 +62,10 @@ def show_(
 
 @COMMAND.command()
 def reproduce(run: Annotated[str, typer.Argument(help="A run's id, or its first digits.")]) -> int:
-    """Train again from what the run recorded; exit code 1 where the predictions differ."""
+    """Train again from what the run recorded; exit code 1 where the predictions differ.
+
+    Example: homeostat runs reproduce 298124f8bf89
+    """
     from homeostat.app.making import reproduce_run
     from homeostat.cli.house import here
     from homeostat.cli.output import busy, show

@@ -2,7 +2,10 @@
 
 
 def COMMAND() -> None:
-    """Say how each model is, in words and a table."""
+    """Say how each model is, in words and a table.
+
+    Example: homeostat status
+    """
     from homeostat.app.status import as_json, status
     from homeostat.cli.house import here
     from homeostat.cli.output import coloured, next_step, show, table
@@ -20,7 +23,7 @@ def COMMAND() -> None:
     asking = [m.cycle.cycle_id for m in found if m.cycle and not m.cycle.state.is_over and m.cycle.stage == "approval"]
     if asking:
         next_step(f"homeostat cycles approve {asking[0][:12]} --by NAME   (or: refuse)")
-    elif all(one.champion is None for one in found):
+    elif all(one.champion is None and one.ready is None for one in found):
         next_step("homeostat train")
     elif not any(one.workers for one in found):
         next_step("homeostat up")

@@ -17,7 +17,10 @@ def COMMAND(
     ] = None,
     artifacts: Annotated[str | None, typer.Option(help="Where files are kept; default: .homeostat/blobs.")] = None,
 ) -> None:
-    """Serve experiments, runs and models to `mlflow` clients until Ctrl-C: one process, no loop, no project needed."""
+    """Serve experiments, runs and models to `mlflow` clients until Ctrl-C: one process, no loop, no project needed.
+
+    Example: homeostat tracking --port 5000
+    """
     from homeostat.app.supervisor import free_port
     from homeostat.app.wiring import ARTIFACTS_VARIABLE, DATABASE_VARIABLE
     from homeostat.cli.output import next_step, say

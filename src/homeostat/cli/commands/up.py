@@ -12,7 +12,13 @@ def COMMAND(
     ] = False,
     every: Annotated[float, typer.Option(min=0.1, help="Seconds between two looks of the loop.")] = 2.0,
 ) -> None:
-    """Serve, watch and renew the project's model until Ctrl-C."""
+    """Serve, watch and renew the project's model until Ctrl-C.
+
+    Example: homeostat up --workers 2
+    """
+    from homeostat.app.checking import check_names
+    from homeostat.cli.house import place
     from homeostat.cli.supervising import become
 
+    check_names(place().project)  # here, where libraries may be loaded: what follows replaces this process
     become(workers=workers, replay=replay, every_s=every)

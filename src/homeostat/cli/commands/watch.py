@@ -13,7 +13,10 @@ def show_(
     last: Annotated[int, typer.Option(min=1, help="How many windows.")] = 10,
     check: Annotated[bool, typer.Option("--check", help="Exit code 1 where the newest window alarms.")] = False,
 ) -> int:
-    """Show the newest windows with their numbers, and the newest one column by column."""
+    """Show the newest windows with their numbers, and the newest one column by column.
+
+    Example: homeostat watch show --check
+    """
     from homeostat.cli.house import here
     from homeostat.cli.output import show
     from homeostat.cli.told import windows_text
@@ -30,7 +33,10 @@ def groups(
     *,
     last: Annotated[int, typer.Option(min=1, help="How many windows.")] = 20,
 ) -> None:
-    """Show over time how slices do and how differently groups of people fare (watch.groups)."""
+    """Show over time how slices do and how differently groups of people fare (watch.groups).
+
+    Example: homeostat watch groups --last 20
+    """
     from homeostat.cli.house import here
     from homeostat.cli.output import show
     from homeostat.cli.told import groups_over_time
@@ -55,7 +61,10 @@ def acknowledge(
     ] = None,
     by: Annotated[str | None, typer.Option("--by", help="Who; default: you.")] = None,
 ) -> None:
-    """Say that a change is known: control limits are learned anew, and open incidents are over."""
+    """Say that a change is known: control limits are learned anew, and open incidents are over.
+
+    Example: homeostat watch acknowledge --reason 'new price list' --since 2026-03-01
+    """
     from homeostat.cli.house import here
     from homeostat.cli.output import show
     from homeostat.core.errors import InvalidInput

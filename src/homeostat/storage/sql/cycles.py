@@ -22,7 +22,10 @@ class SqlCycles:
             alike = [name for name in known if name.startswith(cycle_id)]
             if len(alike) == 1 and len(cycle_id) >= 4:
                 return self.get(alike[0])
-            raise NotFound(f"no cycle '{cycle_id}'", hint=near(cycle_id, known))
+            raise NotFound(
+                f"no cycle '{cycle_id}'",
+                hint=near(cycle_id, known) or "none was started yet: `homeostat retrain` asks for one",
+            )
         return cycle
 
     def find(self, cycle_id: str) -> Cycle | None:

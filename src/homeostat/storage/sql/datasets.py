@@ -33,7 +33,7 @@ class SqlDatasets:
         row = self._connection.execute(query).first()
         if row is None:
             latest = self.latest(dataset)
-            has = f"it has versions 1 to {latest.version}" if latest else "`homeostat data commit` makes the first one"
+            has = f"its newest is version {latest.version}" if latest else "`homeostat data commit` makes the first one"
             raise NotFound(f"no version {version} of data '{dataset}'", hint=has)
         return record_of(DatasetVersion, row)
 
@@ -68,5 +68,7 @@ class SqlDatasets:
         row = self._connection.execute(select(quarantine).where(quarantine.c.batch_id == batch_id)).first()
         if row is None:
             known = self._connection.scalars(select(quarantine.c.batch_id))
-            raise NotFound(f"no quarantined batch '{batch_id}'", hint=near(batch_id, known))
+            raise NotFound(
+                f"no quarantined batch '{batch_id}'", hint=near(batch_id, known) or "no batch is in quarantine"
+            )
         return record_of(QuarantinedBatch, row, state=QuarantineState(row.state))

@@ -25,7 +25,7 @@ class SqlIncidents:
             name for name in known if len(incident_id) >= _LEAST_DIGITS and name.startswith(incident_id)
         ]
         if len(found) != 1:
-            raise NotFound(f"no incident '{incident_id}'", hint=near(incident_id, known))
+            raise NotFound(f"no incident '{incident_id}'", hint=near(incident_id, known) or "none was opened yet")
         row = self._connection.execute(select(incidents).where(incidents.c.incident_id == found[0])).one()
         return _read(row)
 

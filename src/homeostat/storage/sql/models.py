@@ -61,9 +61,9 @@ class SqlModels:
         if found is None:
             if self.find_model(model) is None:
                 raise NotFound(f"no model '{model}'", hint=near(model, self.models()))
-            raise NotFound(
-                f"no version {version} of model '{model}'", hint=f"it has versions 1 to {self.next_version(model) - 1}"
-            )
+            newest = self.next_version(model) - 1
+            told = f"its newest is version {newest}" if newest else "`homeostat train` makes the first one"
+            raise NotFound(f"no version {version} of model '{model}'", hint=told)
         return found
 
     def by_run(self, model: str, run_id: str) -> ModelVersion | None:
