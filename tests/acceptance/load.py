@@ -12,6 +12,7 @@ import sys
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 from typing import Self
 
@@ -79,11 +80,11 @@ class _Connection(asyncio.Protocol):
         return self.waiting
 
 
-async def ask_on(port: int, path: str, body: bytes, out, *, rate: float, connections: int) -> None:
+async def ask_on(port: int, path: str, bodies: list[bytes], out, *, rate: float, connections: int) -> None:
     """Ask until the process that started this one hangs up."""
     loop = asyncio.get_running_loop()
     head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\nContent-Length: "
-    request = head.encode() + str(len(body)).encode() + b"\r\n\r\n" + body
+    requests = cycle(head.encode() + str(len(body)).encode() + b"\r\n\r\n" + body for body in bodies)
     free: deque[_Connection] = deque()
     opened = 0
 
@@ -99,7 +100,7 @@ async def ask_on(port: int, path: str, body: bytes, out, *, rate: float, connect
                 free.popleft()
             connection = free.popleft() if free else await connected()
             status = 0
-            status, headers, answer = await connection.ask(request)
+            status, headers, answer = await connection.ask(next(requests))
             took = time.monotonic() - at
             told = json.loads(answer)
         except OSError:
@@ -131,11 +132,11 @@ async def ask_on(port: int, path: str, body: bytes, out, *, rate: float, connect
 
 @dataclass
 class Load:
-    """A running client. `met()` is what its requests have met so far; `stop` ends it when the last one was answered."""
+    """A running client. `body`: of each request, or several that take turns. `met()` is what its requests have met so far; `stop` ends it when the last one was answered."""
 
     port: int
     path: str
-    body: dict
+    body: dict | list[dict]
     out: Path
     rate: float = 200.0
     connections: int = 16
@@ -178,7 +179,9 @@ def main() -> None:
 
     port, path, rate, connections, body, out = sys.argv[1:7]
     with Path(out).open("w", buffering=1) as lines:
-        uvloop.run(ask_on(int(port), path, body.encode(), lines, rate=float(rate), connections=int(connections)))
+        given = json.loads(body)
+        bodies = [json.dumps(each).encode() for each in (given if isinstance(given, list) else [given])]
+        uvloop.run(ask_on(int(port), path, bodies, lines, rate=float(rate), connections=int(connections)))
 
 
 if __name__ == "__main__":

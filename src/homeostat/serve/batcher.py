@@ -1,8 +1,8 @@
 """Requests that meet are evaluated together, and no request waits for others to come.
 
 A compiled model takes what arrived in one turn of the event loop. Any other has one batch under way; what comes meanwhile is the next one. A
-lone request is evaluated at once in both. Where a batch fails, its requests are asked one by one: a row that breaks the model breaks
-its own request only. Where a model's process is away, patient requests wait until it is back.
+lone request is evaluated at once in both. Where a batch fails, its requests are asked one by one: a row that breaks the model, or ends its
+process, breaks its own request only. Where a model's process is away, patient requests wait until it is back.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from homeostat.serve.table import Table
 from homeostat.track.predictions import Predictions
 
 MOST_ROWS = 4096  # of one batch; a single request may have more
+_AGAIN = 2  # a process that was killed by somebody else is there the next time; a request that ended it twice is refused by then
 INLINE_ROWS = 1024  # a compiled model answers so many within a millisecond or two: more go to a thread
 
 
@@ -151,14 +152,15 @@ class QueueBatcher:
             if self._evaluator.down() is not None:
                 await self._outage()
             batch: list[_Waiting] = []
-            rows = 0
+            rows, is_patient = 0, True
             while self._waiting and (not batch or _goes_with(batch[0][0], self._waiting[0][0], rows)):
-                table, future, _ = self._waiting.popleft()
+                table, future, patient = self._waiting.popleft()
                 rows += table.height
                 batch.append((table, future))
-            wanted = [one for one in batch if not one[1].done()]  # who is gone is not asked for
+                is_patient = is_patient and patient
+            wanted = self._to_ask(batch)
             if wanted:
-                await self._evaluate(wanted)
+                await self._evaluate(wanted, again=_AGAIN if is_patient else 0)
         self._pump = None
 
     async def _outage(self) -> None:
@@ -175,7 +177,8 @@ class QueueBatcher:
         _refuse([(table, future) for table, future, _ in told], down)
         self._waiting = deque(one for one in self._waiting if not one[1].done())
 
-    async def _evaluate(self, batch: list[_Waiting]) -> None:
+    async def _evaluate(self, batch: list[_Waiting], *, again: int) -> None:
+        """Ask. Where the process ends over it, ask `again` so many times, one by one: then it is known who is to blame."""
         table = Table.join([table for table, _ in batch])
         start = time.perf_counter()
         try:
@@ -183,19 +186,41 @@ class QueueBatcher:
                 predictions = await self._evaluator.evaluate(table)
         except TimeoutError:
             self._evaluator.abort()
+            if again and len(batch) > 1:
+                await self._one_by_one(batch, again=again)
             reason = f"no answer within {self._timeout_s:g} s"
             _refuse(batch, VersionDown(reason, hint="its process is started anew; serve.timeout is the limit"))
+        except VersionDown as error:
+            if again:
+                await self._one_by_one(batch, again=again if len(batch) > 1 else again - 1)
+            _refuse(batch, error)
         except HomeostatError as error:
             _refuse(batch, error)
         except ModelError as error:
-            if len(batch) == 1:
-                _refuse(batch, error)
-                return
-            for one in batch:
-                if not one[1].done():
-                    await self._evaluate([one])
+            if len(batch) > 1:
+                await self._one_by_one(batch, again=again)
+            _refuse(batch, error)
         else:
             _hand_out(batch, Evaluated(predictions, time.perf_counter() - start, table.height))
+
+    async def _one_by_one(self, batch: list[_Waiting], *, again: int) -> None:
+        for one in batch:
+            if self._evaluator.down() is not None:
+                await self._outage()
+            if (down := self._evaluator.down()) is not None:
+                _refuse([one], down)
+            elif self._to_ask([one]):
+                await self._evaluate([one], again=again)
+
+    def _to_ask(self, batch: list[_Waiting]) -> list[_Waiting]:
+        """Return whom to ask for: not for who is gone, nor, once that is known, for what ends the process."""
+        wanted = []
+        for one in batch:
+            if (known := self._evaluator.refused(one[0])) is not None:
+                _refuse([one], known)
+            elif not one[1].done():
+                wanted.append(one)
+        return wanted
 
     def abort(self) -> None:
         self._evaluator.abort()

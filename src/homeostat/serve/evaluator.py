@@ -47,6 +47,9 @@ class Evaluator(Protocol):
     def down(self) -> VersionDown | None:
         """Return why it cannot be asked now, None where it can."""
 
+    def refused(self, table: Table) -> ModelError | None:
+        """Return why a request is not asked at all, None where it may be."""
+
     async def until_up(self, limit_s: float) -> None:
         """Return when it can be asked, when it was given up, or after so many seconds."""
 
@@ -76,6 +79,9 @@ class ThreadEvaluator:
 
     def down(self) -> None:
         """It is always there."""
+
+    def refused(self, table: Table) -> None:
+        """Nothing is."""
 
     async def until_up(self, limit_s: float) -> None:
         """Return at once."""

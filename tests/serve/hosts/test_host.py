@@ -50,6 +50,19 @@ class Dies(Rule):
         return super().predict_proba(frame)
 
 
+class KilledOnce(Rule):
+    """Its process is killed over the first question, as by the kernel when memory is short."""
+
+    def __init__(self, mark):
+        self.mark = mark
+
+    def predict_proba(self, frame):
+        if not self.mark.exists():
+            self.mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().predict_proba(frame)
+
+
 class Hangs(Rule):
     def predict_proba(self, frame):
         if (frame["city"] == "Hang").any():
@@ -141,11 +154,11 @@ def test_a_process_that_dies_is_started_again(tmp_path):
     assert not told
 
 
-def test_one_that_dies_again_and_again_is_given_up_and_told_once(tmp_path):
+def test_one_that_dies_over_different_questions_is_given_up_and_told_once(tmp_path):
     async def work(host):
-        for _ in range(FENCED_AFTER):
+        for n in range(FENCED_AFTER):
             with pytest.raises(VersionDown):
-                await host.evaluate(about("Die"))
+                await host.evaluate(about("Die", x=float(n)))
             await host.until_up(60.0)
         with pytest.raises(VersionDown, match="started no more"):
             await host.evaluate(TABLE)
@@ -171,7 +184,7 @@ def test_one_that_hangs_is_killed_and_what_waits_is_answered_by_the_next(tmp_pat
 def test_what_waits_while_a_process_dies_is_answered_by_the_next(tmp_path):
     async def work(host):
         batcher = QueueBatcher(host, queue=10, timeout_s=60.0)
-        died = batcher.ask(about("Die"))
+        died = batcher.ask(about("Die"), patient=False)
         await asyncio.sleep(0)  # it is asked alone
         patient, hasty = batcher.ask(TABLE), batcher.ask(TABLE, patient=False)
         with pytest.raises(VersionDown, match="exit code 9"):
@@ -187,6 +200,33 @@ def test_what_waits_while_a_process_dies_is_answered_by_the_next(tmp_path):
     assert not told
 
 
+def test_a_request_that_ends_the_process_is_found_out_among_others_and_refused_from_then_on(tmp_path):
+    """Whoever sends it again and again neither keeps the version from others nor has it given up."""
+
+    async def work(host):
+        batcher = QueueBatcher(host, queue=20, timeout_s=60.0)
+        others = [batcher.ask(TABLE)]
+        await asyncio.sleep(0)  # what comes while it is asked is one batch
+        deadly = [batcher.ask(about("Die")) for _ in range(2)]
+        others += [batcher.ask(about("Ulm", x=float(n))) for n in range(3)]
+        for future in deadly:
+            with pytest.raises(ModelError, match="RowsEndItsProcess"):
+                await future
+        heights = [len((await future).predictions) for future in others]
+        pid = host.pid
+        for n in range(5):
+            again, other = batcher.ask(about("Die")), batcher.ask(about("Ulm", x=float(n)))
+            with pytest.raises(ModelError, match="not asked again"):
+                await again
+            await other
+        assert host.pid == pid
+        return heights
+
+    heights, told = run(tmp_path, Dies(), work)
+    assert heights == [6, 1, 1, 1]
+    assert not told
+
+
 def test_a_process_that_was_killed_while_nobody_asked_costs_no_request(tmp_path):
     async def work(host):
         batcher = QueueBatcher(host, queue=10, timeout_s=60.0)
@@ -199,18 +239,13 @@ def test_a_process_that_was_killed_while_nobody_asked_costs_no_request(tmp_path)
     assert [len(each.predictions) for each in found] == [6, 6]
 
 
-def test_who_asks_one_that_kills_its_process_is_told_until_it_is_given_up(tmp_path):
+def test_a_process_that_is_killed_over_a_request_costs_nobody_an_answer(tmp_path):
     async def work(host):
-        batcher = QueueBatcher(host, queue=10, timeout_s=60.0)
-        for _ in range(FENCED_AFTER):
-            with pytest.raises(VersionDown, match="exit code 9"):
-                await batcher.ask(about("Die"))
-        with pytest.raises(VersionDown, match="started no more"):
-            await batcher.ask(TABLE)
-        assert host.is_given_up
+        return await QueueBatcher(host, queue=10, timeout_s=60.0).ask(TABLE)
 
-    _, told = run(tmp_path, Dies(), work)
-    assert len(told) == 1
+    found, told = run(tmp_path, KilledOnce(tmp_path / "mark"), work)
+    assert len(found.predictions) == 6
+    assert not told
 
 
 def test_the_loop_goes_on_while_a_process_with_much_memory_ends(tmp_path):

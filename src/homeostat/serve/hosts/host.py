@@ -21,6 +21,7 @@ from homeostat.core.records import Json
 from homeostat.serve.answer import VersionDown
 from homeostat.serve.beside import MOST_ROWS, beside
 from homeostat.serve.evaluator import ModelError
+from homeostat.serve.hosts.culprits import Culprits
 from homeostat.serve.hosts.frames import (
     HEADER_BYTES,
     Ask,
@@ -38,7 +39,7 @@ from homeostat.track.predictions import Predictions
 from homeostat.train.signature import from_json
 
 log = logging.getLogger(__name__)
-FENCED_AFTER = 3  # deaths in a row
+FENCED_AFTER = 3  # deaths in a row, each over another question
 STEADY_S = 60.0  # a process that lived so long has died for the first time
 _BACK_OFF_S = (0.0, 0.5, 2.0)
 _LOAD_S = 120.0
@@ -80,6 +81,8 @@ class Host:
         self._writer: asyncio.StreamWriter | None = None
         self._signature: Signature | None = None
         self._deaths = 0
+        self._culprits = Culprits()
+        self._in_hand: bytes | None = None
         self._started = 0.0
         self._reason = "its process has not been started"
         self._fenced: str | None = None
@@ -113,6 +116,14 @@ class Host:
             return VersionDown(f"{self._reason}; it is being started again", hint="ask again in a second")
         return None
 
+    def refused(self, table: Table) -> ModelError | None:
+        """Return why a request is not asked: the process ended over it twice, or hung. One client must not keep the version from all others."""
+        if not self._culprits.any or not self._culprits.knows(framed(asking(table))):
+            return None
+        return ModelError(
+            "RowsEndItsProcess", "its process died or hung over these very rows, which are not asked again for now"
+        )
+
     async def until_up(self, limit_s: float) -> None:
         """Return when it can be asked, when it was given up, or after so many seconds."""
         with contextlib.suppress(TimeoutError):
@@ -133,13 +144,15 @@ class Host:
 
     async def ask(self, question: Ask) -> Said:
         """Return what the process says. Not to be called twice at once."""
+        data = framed(question)
         if (down := self.down()) is not None:
             raise down
         reader, writer = self._reader, self._writer
         assert reader is not None
         assert writer is not None
+        self._in_hand = data
         try:
-            writer.write(framed(question))
+            writer.write(data)
             await writer.drain()
             frame = await _read(reader)
         except (OSError, asyncio.IncompleteReadError) as error:
@@ -150,6 +163,7 @@ class Host:
         except asyncio.CancelledError:
             self.abort()  # its answer would be taken for that of the next question
             raise
+        self._in_hand = None
         if isinstance(frame, Failed):
             raise ModelError(frame.kind, frame.message)
         assert isinstance(frame, Said)
@@ -161,7 +175,7 @@ class Host:
         """Kill the process, which takes too long, and start another."""
         if self._process is not None and self._writer is not None:
             self._kill()
-            self._died("it hung and was killed")
+            self._died("it hung and was killed", hung=True)
 
     async def close(self) -> None:
         """End the process."""
@@ -231,8 +245,8 @@ class Host:
         self._signature = from_json(frame.signature)
         self._settled.set()
 
-    def _died(self, reason: str | None = None) -> None:
-        """Note a death, and start again or give up."""
+    def _died(self, reason: str | None = None, *, hung: bool = False) -> None:
+        """Note a death, and start again or give up. A question counts once, however often it is asked."""
         if self._is_closed or self._writer is None:
             return
         process = self._process
@@ -245,8 +259,10 @@ class Host:
             self._burials.add(burial)
             burial.add_done_callback(self._burials.discard)
         self._reason = reason or f"its process died ({_told(code)})"
+        question, self._in_hand = self._in_hand, None
+        counts = question is None or self._culprits.note(question, times=2 if hung else 1)
         steady = time.monotonic() - self._started > STEADY_S
-        self._deaths = 1 if steady else self._deaths + 1
+        self._deaths = 1 if steady else max(1, self._deaths + counts)
         log.warning(
             "serve.model_process_died",
             extra={"package": self._package.name, "why": self._reason, "times": self._deaths},
@@ -281,6 +297,7 @@ class Host:
                 self._died()
             elif limit is not None and (used := _resident(process.pid)) > limit:
                 self._kill()
+                self._in_hand = None  # what leaks is no single question's fault
                 self._died(f"its process took {used >> 20} MB of memory, {limit >> 20} are allowed")
 
     def _hang_up(self) -> None:
