@@ -19,7 +19,7 @@ def test_it_says_what_to_take_why_and_how_sure():
         "Take every_5: its log loss is within 2.0% of the best, which is always's, with 9 fits, candidates counted, instead of 41."
     )
     assert said[1].startswith("That is sure: in 100% of 2,000 histories resampled from the 20 steps")
-    assert said[1].endswith("A step it was 0.005 worse (95 %: 0.005 to 0.005).")
+    assert said[1].endswith("Per step it was 0.005 worse than the best (95 %: 0.005 to 0.005).")
 
 
 def test_the_best_is_taken_where_nothing_cheaper_comes_near():

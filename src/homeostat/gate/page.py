@@ -27,6 +27,12 @@ tbody th { font-weight: 600; min-width: 9rem; } th:last-child, td:last-child { m
 small { display: block; color: var(--quiet); white-space: nowrap; }
 .bar { fill: var(--quiet); } .dot { fill: currentColor; } .limit { stroke: var(--bad); stroke-width: 2; stroke-dasharray: 3 2; }
 details { margin-top: .3rem; } summary { cursor: pointer; color: var(--quiet); }
+@media (max-width: 44rem) {
+  .wide > table > thead { display: none; } .wide > table, .wide > table > tbody { display: block; }
+  .wide > table > tbody > tr { display: flex; flex-wrap: wrap; gap: .1rem .8rem; padding: .5rem 0; border-bottom: 1px solid var(--line); }
+  .wide > table > tbody > tr > * { border: 0; padding: 0; } .wide > table > tbody > tr > :empty { display: none; }
+  .wide > table > tbody > tr > :last-child { flex-basis: 100%; }
+}
 </style>
 </head>
 <body>

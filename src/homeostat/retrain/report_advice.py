@@ -33,7 +33,7 @@ def _recommended(result: BacktestResult, metric: str) -> list[str]:
     apart = (
         ""
         if it.policy == it.best
-        else f" A step it was {it.difference:.3g} worse (95 %: {it.low:.3g} to {it.high:.3g})."
+        else f" Per step it was {it.difference:.3g} worse than the best (95 %: {it.low:.3g} to {it.high:.3g})."
     )
     said.append(
         f"{sure}: in {it.confidence:.0%} of 2,000 histories resampled from the {it.steps} steps it is within {it.tolerance:.1%} of the best{more}.{apart}"

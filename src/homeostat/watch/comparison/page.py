@@ -22,8 +22,8 @@ dt { color: var(--quiet); } dd { margin: 0; overflow-wrap: anywhere; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid var(--line); }
 thead th { color: var(--quiet); font-weight: 500; }
-tbody th { font-weight: 600; max-width: 16rem; overflow-wrap: anywhere; } td.words { min-width: 14rem; overflow-wrap: anywhere; }
-table table { font-size: .9em; width: auto; } table table td, table table th { border: 0; padding: 0 .7rem .1rem 0; }
+tbody th { font-weight: 600; min-width: 8rem; max-width: 16rem; overflow-wrap: break-word; } td.words { min-width: 14rem; overflow-wrap: anywhere; }
+table table { font-size: .9em; width: auto; } table table td, table table th { border: 0; padding: 0 .7rem .1rem 0; } table table td:first-child { white-space: nowrap; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .state { white-space: nowrap; font-weight: 600; }
 .ok > .state { color: var(--good); } .alarm > .state { color: var(--bad); } .warn > .state { color: var(--odd); } .unknown > .state { color: var(--quiet); }
@@ -31,6 +31,12 @@ small { display: block; color: var(--quiet); }
 .ours { fill: var(--ours); } .theirs { fill: none; stroke: var(--theirs); stroke-width: 1.5; } .key { vertical-align: middle; }
 section { border: 1px solid var(--line); padding: 0 1rem .7rem; margin: 1rem 0; } h2 { font-size: 1.1rem; } figure { display: inline-block; margin: 0 2rem .7rem 0; } figcaption { color: var(--quiet); }
 details { margin-top: .3rem; } summary { cursor: pointer; color: var(--quiet); }
+@media (max-width: 44rem) {
+  .wide > table > thead { display: none; } .wide > table, .wide > table > tbody { display: block; }
+  .wide > table > tbody > tr { display: flex; flex-wrap: wrap; gap: .1rem .8rem; padding: .5rem 0; border-bottom: 1px solid var(--line); }
+  .wide > table > tbody > tr > * { border: 0; padding: 0; } .wide > table > tbody > tr > :empty { display: none; }
+  .wide > table > tbody > tr > :last-child { flex-basis: 100%; }
+}
 </style>
 </head>
 <body>
