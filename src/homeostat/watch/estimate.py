@@ -71,7 +71,8 @@ def light_of(
 ) -> tuple[Light, str]:
     """Return whether the assumptions of an estimate hold, and why.
 
-    Scores that promised too much by 3 or 6 points beyond chance on the newest labelled window mean that the concept changed; inputs that can
+    Scores that promised too much by 3 or 6 points beyond chance on the newest labelled window (losses: by as many hundredths of two of their standard
+    deviations) mean that the concept changed; inputs that can
     be told from the reference with an area of 0.7 or 0.9 are partly or mostly such as it has not seen; a reference that is worth 500 or
     100 rows once weighted says little.
 

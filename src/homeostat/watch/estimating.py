@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from homeostat.core.columns import Task
@@ -15,7 +17,7 @@ from homeostat.watch.baseline import Baseline, places
 from homeostat.watch.calibrating import calibrator, error_of
 from homeostat.watch.encoding import encode
 from homeostat.watch.estimate import Estimate, light_of, track_of
-from homeostat.watch.estimates import estimators
+from homeostat.watch.estimates import ESTIMATORS, estimators
 from homeostat.watch.estimator import Question, Rows
 from homeostat.watch.joint import measure_jointly
 from homeostat.watch.multivariate import joint_methods
@@ -57,9 +59,10 @@ def estimated(
             joint = measure_jointly(question.samples, methods, alpha=settings.drift.alpha)
             verdict = with_joint_drift(verdict, joint, notes)
     if verdict.is_mature and verdict.performance is not None:
-        calibration = _calibration(predictions, truth, baseline) if found else None
+        off = _calibrations(found, features, predictions, truth=truth, baseline=baseline, reference=reference)
         found = [
-            msgspec.structs.replace(one, realised=verdict.performance.value, calibration=calibration) for one in found
+            msgspec.structs.replace(one, realised=verdict.performance.value, calibration=off[one.method])
+            for one in found
         ]
     return _with_estimates(verdict, found, reference, settings)
 
@@ -82,7 +85,7 @@ def _estimates(
         if guess is None or not math.isfinite(guess.value) or not math.isfinite(guess.spread):
             continue
         past = [each for verdict in earlier for each in verdict.estimates if each.method == one.name]
-        calibration, on = _newest_calibration(earlier)
+        calibration, on = _newest_calibration(earlier, one.name)
         track = track_of(past)
         light, because = light_of(
             calibration_error=calibration,
@@ -117,9 +120,17 @@ def _estimates(
 
 
 def question_of(
-    features: pl.DataFrame, predictions: Predictions, baseline: Baseline, reference: Reference
+    features: pl.DataFrame,
+    predictions: Predictions,
+    baseline: Baseline,
+    reference: Reference,
+    *,
+    truth: npt.NDArray[Any] | None = None,
 ) -> tuple[Question, Sequence[str]]:
-    """Return what estimators are asked, the baseline beside those rows of the window that have an answer, and notes on how columns were read."""
+    """Return what estimators are asked, the baseline beside those rows of the window that have an answer, and notes on how columns were read.
+
+    `truth` of shape (n_rows,), as `said` of `Rows`: for a question of which the answer is known already.
+    """
     said, _ = places(predictions, predictions.labels, reference.task)
     good = np.isfinite(said) if reference.task is Task.REGRESSION else said >= 0
     if predictions.scores is not None:
@@ -131,6 +142,7 @@ def question_of(
             inputs=encoded.current[good],
             said=said[good],
             scores=None if predictions.scores is None else predictions.scores[good],
+            truth=None if truth is None else truth[good],
         ),
         is_category=encoded.is_category,
         metric=reference.metric,
@@ -139,16 +151,42 @@ def question_of(
     return question, encoded.notes
 
 
-def _newest_calibration(earlier: Sequence[Verdict]) -> tuple[float | None, int]:
+def _newest_calibration(earlier: Sequence[Verdict], method: str) -> tuple[float | None, int]:
     """Return the calibration error of the newest labelled window, and on how many rows."""
     for verdict in reversed(earlier):
         for one in verdict.estimates:
-            if one.calibration is not None:
+            if one.method == method and one.calibration is not None:
                 return one.calibration, one.rows
     return None, 0
 
 
-def _calibration(predictions: Predictions, truth: pl.Series, baseline: Baseline) -> float | None:
+def _calibrations(
+    found: Sequence[Estimate],
+    features: pl.DataFrame,
+    predictions: Predictions,
+    *,
+    truth: pl.Series,
+    baseline: Baseline,
+    reference: Reference,
+) -> dict[str, float | None]:
+    """Return by method how far what it expects of this window's labelled rows was from what came."""
+    of_scores = _of_scores(predictions, truth, baseline) if found else None
+    off: dict[str, float | None] = {one.method: of_scores for one in found}
+    for name, own in ((name, ESTIMATORS[name].calibration) for name in off if name in ESTIMATORS):
+        if own is not None:
+            known = truth.is_not_null()
+            question, _ = question_of(
+                features.filter(known),
+                predictions.take(known.to_numpy()),
+                baseline,
+                reference,
+                truth=truth.filter(known).to_numpy(),
+            )
+            off[name] = own(question)
+    return off
+
+
+def _of_scores(predictions: Predictions, truth: pl.Series, baseline: Baseline) -> float | None:
     """Return how far this window's calibrated scores were from what came, None for numbers."""
     if predictions.scores is None or baseline.scores is None:
         return None

@@ -78,10 +78,15 @@ class Guess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimator:
-    """A plug-in. `estimate` returns None where it has too little to go by; `weighs`: it rests on density ratios."""
+    """A plug-in. `estimate` returns None where it has too little to go by; `weighs`: it rests on density ratios.
+
+    `calibration`: how far what is expected of rows was off, once the truth of `current` is known, as `calibrating.calibration_error` counts it;
+    None: that of the calibrated scores.
+    """
 
     name: str
     tasks: frozenset[Task]
     metrics: frozenset[str]
     weighs: bool
     estimate: Callable[[Question], Guess | None]
+    calibration: Callable[[Question], float | None] | None = None

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -44,3 +46,18 @@ def test_few_labelled_rows_give_no_estimate():
         reference=rows(rng, 199, 0.0), current=rows(rng, 300, 0.0), is_category=np.zeros(2, bool), metric="mae"
     )
     assert ESTIMATOR.estimate(asked) is None
+
+
+@pytest.mark.parametrize("metric", ["mae", "rmse"])
+def test_the_calibration_error_is_chance_where_losses_follow_the_inputs_as_before_and_more_where_not(metric):
+    def error_of(moved: float, *, off: float = 0.0) -> float:
+        rng = np.random.default_rng(4)
+        known, later = rows(rng, 5_000, 0.0), rows(rng, 1_000, moved)
+        later = dataclasses.replace(later, truth=later.truth + off)
+        asked = Question(reference=known, current=later, is_category=np.zeros(2, bool), metric=metric)
+        return ESTIMATOR.calibration(asked)
+
+    chance = 0.4 * np.sqrt(10 / 1_000)  # as `light_of` has it
+    assert error_of(0.0) - chance < 0.03
+    assert error_of(0.3) - chance < 0.06  # harder rows, and it was seen coming
+    assert error_of(0.0, off=2.0) - chance > 0.06

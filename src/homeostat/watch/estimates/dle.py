@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from homeostat.core.columns import Task
-from homeostat.watch.estimator import Estimator, Guess, Question
+from homeostat.watch.calibrating import calibration_error
+from homeostat.watch.estimator import Estimator, Guess, Question, Rows
 from homeostat.watch.sample import Floats
 
 LEAST_ROWS = 200
@@ -22,37 +23,55 @@ def estimate(question: Question) -> Guess | None:
 
     `spread` is that of the mean of as many losses as there are current rows, as the reference's losses stray around what the model says.
     """
-    known, current = question.reference, question.current
-    if known.truth is None or len(known) < LEAST_ROWS or not len(current):
+    learned = _learned(question)
+    if learned is None:
         return None
-    losses = _LOSS[question.metric](known.truth.astype(np.float64) - known.said.astype(np.float64))
-    x, is_category = _with_answer(known.inputs, known.said.astype(np.float64)), np.append(question.is_category, False)
-    level, rest = _fitted_level(x, losses, _with_answer(current.inputs, current.said.astype(np.float64)), is_category)
-    spread = rest / math.sqrt(len(current))
+    expected, rest = learned
+    level, spread = max(0.0, float(expected.mean())), rest / math.sqrt(len(expected))
     if question.metric == "rmse":
         root = math.sqrt(level)
         return Guess(value=root, spread=spread / (2 * root) if root else 0.0)
     return Guess(value=level, spread=spread)
 
 
-def _fitted_level(
-    x: Floats, losses: Floats, current: Floats, is_category: "np.typing.NDArray[np.bool_]"
-) -> tuple[float, float]:
-    """Return the mean loss that is expected of the current rows, >= 0, and the standard deviation of reference losses around the model.
+def calibration(question: Question) -> float | None:
+    """Return the calibration error of the expected losses of current rows whose labels are known; None below 200 labelled reference rows.
+
+    Rows are put into bins of equally many by the loss that was expected of them, as scores are. In units of two standard deviations of the losses
+    around what was expected: what comes by chance is then that of probabilities, which stray by a half at most, and so are the limits of the light.
+    """
+    truth, learned = question.current.truth, _learned(question)
+    if truth is None or learned is None or not learned[1] > 0:
+        return None
+    expected, rest = learned
+    return calibration_error(expected, _losses(question.current, question.metric)) / (2 * rest)
+
+
+def _learned(question: Question) -> tuple[Floats, float] | None:
+    """Return the loss that is expected of each current row, and the standard deviation of reference losses around the model.
 
     Two models, each on half of the rows: what each says of the other half is unbiased, and takes the shrinkage of trees off the estimate.
     """
+    known, current = question.reference, question.current
+    if known.truth is None or len(known) < LEAST_ROWS or not len(current):
+        return None
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+    losses, x, asked = _losses(known, question.metric), _with_answer(known), _with_answer(current)
+    is_category = np.append(question.is_category, False)
     half = np.random.default_rng(0).permutation(len(x)) % 2 == 0
     said, out = [], np.empty_like(losses)
     with threadpool_limits(1):
         for part in (half, ~half):
             model = _model(is_category).fit(x[part], losses[part])
             out[~part] = model.predict(x[~part])
-            said.append(model.predict(current))
-    level = float(np.mean(said)) + float(np.mean(losses - out))
-    return max(0.0, level), float(np.std(losses - out))
+            said.append(model.predict(asked))
+    return np.mean(said, axis=0) + float(np.mean(losses - out)), float(np.std(losses - out))
+
+
+def _losses(rows: Rows, metric: str) -> Floats:
+    assert rows.truth is not None
+    return np.asarray(_LOSS[metric](rows.truth.astype(np.float64) - rows.said.astype(np.float64)))
 
 
 def _model(is_category: "np.typing.NDArray[np.bool_]") -> Any:
@@ -69,10 +88,15 @@ def _model(is_category: "np.typing.NDArray[np.bool_]") -> Any:
     )
 
 
-def _with_answer(inputs: Floats, said: Floats) -> Floats:
-    return np.concatenate([inputs, said[:, None]], axis=1)
+def _with_answer(rows: Rows) -> Floats:
+    return np.concatenate([rows.inputs, rows.said.astype(np.float64)[:, None]], axis=1)
 
 
 ESTIMATOR = Estimator(
-    name="dle", tasks=frozenset({Task.REGRESSION}), metrics=frozenset(_LOSS), weighs=False, estimate=estimate
+    name="dle",
+    tasks=frozenset({Task.REGRESSION}),
+    metrics=frozenset(_LOSS),
+    weighs=False,
+    estimate=estimate,
+    calibration=calibration,
 )
