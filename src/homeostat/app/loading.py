@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from homeostat.app.environments import Environments
 from homeostat.app.wiring import House
 from homeostat.core.duration import size_bytes
-from homeostat.core.records import Json, ModelVersion
+from homeostat.core.records import ModelVersion
 from homeostat.registry.versions import package_of
 
 if TYPE_CHECKING:
@@ -34,22 +34,39 @@ def package_loader(house: House) -> "Callable[[str, int], Package]":
 
 
 def explainers(house: House) -> "Explainers":
-    """Return what explains the versions of a project, in this process' environment, to be made on the event loop that it is asked on."""
-    from homeostat.serve.explain.explainers import Explainers
-    from homeostat.serve.hosts.host import HostSettings
+    """Return what explains the versions of a project, to be made on the event loop that it is asked on."""
+    from homeostat.serve.explain.explainers import Explained, Explainers
 
-    settings = house.project.serve
+    process_of = _processes(house)
 
-    def look(model: str, version: int) -> tuple[Path, "Json | None"]:
+    def look(model: str, version: int) -> "Explained":
         with house.store.read() as tx:
             found = tx.models.get(model, version)
-        return package_of(found, blobs=house.blobs), found.signature if found.source else None
+        package = package_of(found, blobs=house.blobs)
+        signature = found.signature if found.source else None
+        return Explained(package=package, signature=signature, settings=process_of(package))
 
-    async def find(model: str, version: int) -> tuple[Path, "Json | None"]:
+    async def find(model: str, version: int) -> "Explained":
         return await asyncio.get_running_loop().run_in_executor(None, look, model, version)
 
-    limit = None if settings.memory is None else size_bytes(settings.memory)
-    return Explainers(find, timeout_s=settings.timeout.total_seconds(), settings=HostSettings(memory_bytes=limit))
+    return Explainers(find, timeout_s=house.project.serve.timeout.total_seconds())
+
+
+def _processes(house: House) -> "Callable[[Path], HostSettings]":
+    """Return what tells how a package's process is started: in an environment of the version's own where the settings allow it and the server's does not have what it was made with."""
+    settings = house.project.serve
+    environments = Environments(house.place.state / "environments") if settings.environments == "own" else None
+
+    def process_of(package: Path) -> "HostSettings":
+        from homeostat.serve.hosts.host import HostSettings
+
+        limit = None if settings.memory is None else size_bytes(settings.memory)
+        python = None if environments is None else environments.interpreter(package)
+        if environments is None or python is None:
+            return HostSettings(memory_bytes=limit)
+        return HostSettings(command=(str(python),), environment=environments.child_environment(), memory_bytes=limit)
+
+    return process_of
 
 
 def loader(
@@ -61,11 +78,9 @@ def loader(
     """Return what loads a version, its files checked first: its compiled form where it has one that agrees, else a process of its own.
 
     `on_found` is told of each version that is to be loaded, in a thread.
-
-    That process runs in an environment of the version's own where the settings allow it and the server's does not have what it was made with.
     """
     settings = house.project.serve
-    environments = Environments(house.place.state / "environments") if settings.environments == "own" else None
+    process_of = _processes(house)
 
     def find(model: str, version: int) -> "tuple[Path, ModelVersion, Quick | None]":
         from homeostat.train.compiled.session import load as load_compiled
@@ -76,15 +91,6 @@ def loader(
         on_found(found)
         folder = package_of(found, blobs=house.blobs)
         return folder, found, load_compiled(folder, from_json(found.signature)) if settings.may_be_compiled else None
-
-    def process_of(folder: Path) -> "HostSettings":
-        from homeostat.serve.hosts.host import HostSettings
-
-        limit = None if settings.memory is None else size_bytes(settings.memory)
-        python = None if environments is None else environments.interpreter(folder)
-        if environments is None or python is None:
-            return HostSettings(memory_bytes=limit)
-        return HostSettings(command=(str(python),), environment=environments.child_environment(), memory_bytes=limit)
 
     async def load_version(model: str, version: int) -> "Evaluator | Quick":
         from homeostat.serve.hosts.host import Host

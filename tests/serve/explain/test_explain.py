@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import sys
 from datetime import UTC, datetime
 
 import numpy as np
@@ -200,6 +201,48 @@ def test_trees_are_explained_exactly_with_their_calibration():
         assert (told["method"], told["unit"]) == ("trees", unit), model
         check_sums(told)
         check_outputs(told, table, package)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("task", Task, ids=lambda task: task.value)
+@pytest.mark.parametrize(("library", "kind"), [("xgboost", "XGB"), ("lightgbm", "LGBM")])
+def test_boosted_trees_of_other_libraries_are_explained_exactly(library, kind, task):
+    """They add 32 bits, and so to 1e-5; with numbers for classes, which is what XGBoost takes, and gaps among the rows."""
+    pytest.importorskip("shap", reason="the extra explain is not installed")
+    module = pytest.importorskip(library)
+    columns, frame = NUMBERS, data(NUMBERS)
+    frame.loc[::7, "b"] = np.nan
+    y = truth(frame.fillna(0.0), task)
+    y = (y == "yes").astype(int) if task is Task.BINARY else y
+    made = getattr(module, f"{kind}{'Regressor' if task is Task.REGRESSION else 'Classifier'}")
+    model = made(n_estimators=20, n_jobs=1, **({"verbosity": -1} if library == "lightgbm" else {})).fit(frame, y)
+    classes = {Task.BINARY: (0, 1), Task.MULTICLASS: (0, 1, 2), Task.REGRESSION: ()}[task]
+    package = Package(model=model, signature=Signature(task=task, columns=columns, target="y", classes=classes))
+    rows = data(columns, 20, SEED + 1)
+    rows.loc[::3, "a"] = np.nan
+    table = table_of(rows, columns)
+    told = Explainer(package, data(columns, 40, SEED + 2)).explain(table)
+    assert (told["method"], told["unit"]) == ("trees", "value" if task is Task.REGRESSION else "margin")
+    check_sums(told, 1e-5)
+    said = ask(model, table.pandas(), package.signature)
+    assert [row["prediction"] for row in told["explanations"]] == said.labels.tolist()
+    for at, row in enumerate(told["explanations"]):
+        if task is Task.REGRESSION:
+            assert row["output"] == pytest.approx(said.labels[at], abs=1e-5)
+        elif task is Task.BINARY:
+            p = said.scores[at, 1]
+            assert row["output"] == pytest.approx(math.log(p / (1 - p)), abs=1e-4)
+    used = {name for row in told["explanations"] for name, value in row["contributions"].items() if abs(value) > 1e-3}
+    assert {"a", "b"} <= used
+
+
+def test_without_shap_in_a_versions_own_environment_trees_are_explained_by_permutation(monkeypatch):
+    monkeypatch.setitem(sys.modules, "shap", None)
+    model = fitted(RandomForestClassifier(5, random_state=0), NUMBERS)
+    told, table, package = explained(model, NUMBERS)
+    assert told["method"] == "permutation"
+    check_sums(told, 1e-12)
+    check_outputs(told, table, package)
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -1,6 +1,7 @@
 """Explanations from processes of their own: started by the first question, bounded, and ended."""
 
 import asyncio
+import os
 import time
 
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 
 from homeostat.core.errors import InvalidInput
 from homeostat.serve.answer import PredictionFailed, TooLate, VersionDown
-from homeostat.serve.explain.explainers import Explainers, NoExplainer
+from homeostat.serve.explain.explainers import Explained, Explainers, NoExplainer
+from homeostat.serve.hosts.host import HostSettings
 from homeostat.serve.table import Table
 from homeostat.testing.serving import BINARY
 from homeostat.train.package import read_background, write_package
@@ -46,7 +48,7 @@ def run(folder, model, work, **options):
     write_package(model, place, signature=BINARY, example=pl.DataFrame(ROWS))
 
     async def find(_model, _version):
-        return place, None
+        return Explained(package=place)
 
     async def whole():
         explainers = Explainers(find, **{"timeout_s": 60.0, "has_extra": lambda: True, **options})
@@ -84,6 +86,28 @@ def test_a_process_of_its_own_explains_and_is_kept(tmp_path):
         assert row["base"] + sum(row["contributions"].values()) == pytest.approx(row["output"], abs=1e-12)
 
 
+class Echoes(Rule):
+    """Answers with a variable of the process that it is asked in."""
+
+    def predict_proba(self, frame):
+        p = float(os.environ["HOMEOSTAT_TEST_MARK"])
+        return np.tile([1 - p, p], (len(frame), 1))
+
+
+def test_a_version_is_explained_by_its_own_interpreter_and_environment(tmp_path):
+    by = HostSettings(environment={**os.environ, "HOMEOSTAT_TEST_MARK": "0.75"})
+
+    async def work(explainers):
+        async def find(_model, _version):
+            return Explained(package=tmp_path / "package", settings=by)
+
+        explainers._find = find
+        return await explainers.explain("late", 1, TABLE)
+
+    found = run(tmp_path, Echoes(), work)
+    assert [row["output"] for row in found["explanations"]] == [0.75, 0.75]
+
+
 def test_without_the_extra_it_is_said_how_to_get_it(tmp_path):
     async def work(explainers):
         with pytest.raises(NoExplainer) as caught:
@@ -116,7 +140,7 @@ def test_a_model_that_raises_fails_its_question_and_a_package_that_is_none_is_to
             await explainers.explain("late", 1, TABLE)
 
         async def nowhere(_model, _version):
-            return tmp_path / "nowhere", None
+            return Explained(package=tmp_path / "nowhere")
 
         explainers._find = nowhere
         with pytest.raises(InvalidInput, match="not a model package"):

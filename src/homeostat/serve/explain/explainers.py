@@ -19,7 +19,18 @@ from homeostat.serve.table import Table
 IDLE_S = 300.0
 MOST_VERSIONS = 2  # shap makes each process large
 MOST_WAITING = 10
-Find = Callable[[str, int], Awaitable[tuple[Path, Json | None]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """A version to be explained: its package, its signature where the package does not say it, and by which interpreter it runs."""
+
+    package: Path
+    signature: Json | None = None
+    settings: HostSettings = field(default_factory=HostSettings)
+
+
+Find = Callable[[str, int], Awaitable[Explained]]
 
 
 class NoExplainer(MissingExtra):
@@ -50,21 +61,12 @@ class _One:
 class Explainers:
     """Explains versions, each in a process of its own; to be used on one event loop.
 
-    `find(model, version)`: its package, and its signature where the package does not say it. A question takes a process at most `timeout_s`;
-    then it is ended.
+    A question takes a process at most `timeout_s`; then it is ended.
     """
 
-    def __init__(
-        self,
-        find: Find,
-        *,
-        timeout_s: float,
-        settings: HostSettings | None = None,
-        has_extra: Callable[[], bool] = is_installed,
-    ) -> None:
+    def __init__(self, find: Find, *, timeout_s: float, has_extra: Callable[[], bool] = is_installed) -> None:
         self._find = find
         self._timeout_s = timeout_s
-        self._settings = replace(settings or HostSettings(), module="homeostat.serve.explain.child")
         self._has_extra = has_extra
         self._ones: dict[tuple[str, int], _One] = {}
         self._working: set[asyncio.Task[Json]] = set()
@@ -131,7 +133,7 @@ class Explainers:
         found = self._ones.get(name)
         if found is not None:
             return found
-        folder, signature = await self._find(*name)
+        explained = await self._find(*name)
         found = self._ones.get(name)  # another question may have been faster
         if found is not None:
             return found
@@ -141,7 +143,11 @@ class Explainers:
                 raise Overloaded(f"{MOST_VERSIONS} versions are being explained", hint="ask again later")
             oldest = min(idle, key=lambda each: self._ones[each].used)
             await self._end(oldest, self._ones[oldest])
-        host = Host(folder, signature=signature, settings=self._settings)
+        host = Host(
+            explained.package,
+            signature=explained.signature,
+            settings=replace(explained.settings, module="homeostat.serve.explain.child"),
+        )
         found = self._ones[name] = _One(host, asyncio.get_running_loop().create_task(host.start()))
         return found
 

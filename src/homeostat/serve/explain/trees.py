@@ -17,9 +17,14 @@ def are_trees(estimator: Any) -> bool:
 
 
 def explainer_of(stages: Stages) -> Any | None:
-    """Return shap's explainer of the trees, None where it does not know them. The first call imports shap, which takes seconds."""
-    import shap
+    """Return shap's explainer of the trees, None where it does not know them. The first call imports shap, which takes seconds.
 
+    None also in a version's own environment that does not have shap: permutation explains it there.
+    """
+    try:
+        import shap
+    except ImportError:
+        return None
     try:
         return shap.TreeExplainer(stages.estimator, feature_perturbation="tree_path_dependent")
     except Exception:  # noqa: BLE001 - shap raises what it likes where it does not know an estimator: then permutation explains it
