@@ -103,8 +103,10 @@ async def ask_on(port: int, path: str, bodies: list[bytes], out, *, rate: float,
             status, headers, answer = await connection.ask(next(requests))
             took = time.monotonic() - at
             told = json.loads(answer)
-        except OSError:
+        except OSError as error:
             took = time.monotonic() - at
+            # a reset is told as late as by the connecting where a busy client looks at the connection only then
+            status = 0 if isinstance(error, ConnectionResetError) else status
         finally:
             opened -= 1
         met = [at, took, status, told.get("version"), told.get("request_id"), headers.get("retry-after")]

@@ -42,6 +42,8 @@ def trees(tmp_path, monkeypatch, postgres, s3):  # noqa: F811
     (tmp_path / "two").mkdir()
     shutil.copy(first.root / "history.parquet", tmp_path / "two")
     second = Site(tmp_path / "two", environment=shared)
+    for site in (first, second):
+        site.roll_back_nothing()
     try:
         first.up("--workers", "2")
         wait_until(lambda: first.champion() == 1, "the first model")

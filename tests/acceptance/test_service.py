@@ -4,7 +4,9 @@ import os
 import random
 import signal
 import time
+from collections import Counter
 
+import psutil
 import pytest
 from tests.acceptance.load import Load, Met, quantile
 from tests.acceptance.site import MODEL, Site, copy_of, wait_until
@@ -15,6 +17,7 @@ from homeostat.app.route_rules import set_segments
 from homeostat.app.status import status
 from homeostat.core.errors import CheckFailed
 from homeostat.registry.health import why_unhealthy
+from homeostat.serve.hosts.host import FENCED_AFTER
 
 PATH = f"/models/{MODEL}/predict"
 ROW = {"a": 0.25, "b": "x"}
@@ -38,12 +41,20 @@ def every_answer_is_recorded(site: Site, met: list[Met]) -> None:
     assert not missing, f"{len(missing)} of {len(met)} answers are not recorded, first {missing[0]}"
 
 
-def kill_and_await(site: Site, load: Load, rng: random.Random) -> float:
-    """Kill -9 a worker or a model's process at a moment of chance, and return when; wait until there is another in its place."""
+def kill_and_await(site: Site, load: Load, rng: random.Random, deaths: Counter[int]) -> float:
+    """Kill -9 a worker or a model's process at a moment of chance, and return when; wait until there is another in its place.
+
+    `deaths`: of each worker's model process. The worker itself is killed instead of a process that it would give up.
+    """
     who, delay = rng.choice([WORKER, MODEL_PROCESS]), rng.random()
     began = time.monotonic()
     wait_until(lambda: time.monotonic() - began >= delay, "the moment")
     pid = rng.choice(sorted(site.pids(who)))
+    if who == MODEL_PROCESS:
+        worker = psutil.Process(pid).ppid()
+        deaths[worker] += 1
+        if deaths[worker] == FENCED_AFTER:
+            who, pid = WORKER, worker
     killed = time.monotonic()
     os.kill(pid, signal.SIGKILL)
 
@@ -66,7 +77,8 @@ def play(site: Site, out, *, seed: int, kills: int) -> None:
     with Load(site.port, PATH, {"rows": [ROW]}, out, rate=100.0) as load:
         wait_until(lambda: len(load.met()) > 50, "answers")
         wait_until(lambda: len(site.pids(MODEL_PROCESS)) == site.workers, "a model's process of each worker")
-        killed = [kill_and_await(site, load, rng) for _ in range(kills)]
+        deaths: Counter[int] = Counter()
+        killed = [kill_and_await(site, load, rng, deaths) for _ in range(kills)]
         met = load.stop()
     failed = [each for each in met if each.status != 200]
     print(f"  {len(met)} requests, {len(failed)} failed, longest {max(each.latency_s for each in met):.2f} s")
@@ -139,7 +151,7 @@ def test_a_champion_that_fails_is_fenced_and_rolled_back_and_the_other_version_n
 ):
     """Two clients: the segment `other` is version 1's; all else is the champion's, which fails on the second client's rows."""
     project = site.root / "homeostat.yaml"
-    project.write_text(project.read_text().replace("drain: 2s", "drain: 2s, timeout: 2s, memory: 600MB"))
+    project.write_text(project.read_text().replace("drain: 2s", "drain: 2s, timeout: 6s, memory: 600MB"))
     (site.root / "faulty.py").write_text(FAULTY)
     bad = make(site.house, function=f"faulty:{fault}").version.version
     set_segments(site.house, ["key=other@1"], because="a test", force=None)
