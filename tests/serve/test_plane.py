@@ -164,6 +164,11 @@ def test_an_answer_that_is_no_answer_is_a_failure(plane_of, records, labels):
     assert recorded(records, "version", "status") == [(2, "error"), (1, "ok")]
 
 
+def test_answers_whose_sum_is_out_of_range_are_answers(plane_of):
+    plane = plane_of({1: fakes.Answers([1e308, 1e308])}, signature=fakes.REGRESSION)
+    assert plane.answer("m", [fakes.ROW] * 2).predictions.labels.tolist() == [1e308, 1e308]
+
+
 def test_a_canary_that_wants_a_column_the_champion_does_not_have_fails_alone(plane_of, records):
     other = replace(fakes.BINARY, columns=(*fakes.BINARY.columns, replace(fakes.BINARY.columns[0], name="more")))
     plane = plane_of({1: fakes.Says(0.25), 2: Package(model=fakes.Says(0.75), signature=other)}, CANARY)

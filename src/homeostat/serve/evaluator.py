@@ -131,7 +131,8 @@ def refuse_unsound(predictions: Predictions, rows: int) -> None:
         raise ValueError(f"{len(predictions)} predictions for {rows} rows")
     labels = predictions.labels
     # a sum is finite where all are, or beyond the range of floats: then a closer look tells
-    if labels.dtype.kind == "f" and not isfinite(labels.sum()) and not np.isfinite(labels).all():
-        raise ValueError("a prediction is not a finite number")
-    if predictions.scores is not None and not isfinite(predictions.scores.sum()):
-        raise ValueError("a probability is not a finite number")
+    with np.errstate(over="ignore"):
+        if labels.dtype.kind == "f" and not isfinite(labels.sum()) and not np.isfinite(labels).all():
+            raise ValueError("a prediction is not a finite number")
+        if predictions.scores is not None and not isfinite(predictions.scores.sum()):
+            raise ValueError("a probability is not a finite number")

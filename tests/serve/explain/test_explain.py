@@ -344,6 +344,24 @@ def test_the_budget_bounds_what_the_model_is_asked():
         permuted(answers, of(100, 5000), of(100, 5000))
 
 
+class First:
+    """Answers the first column: finite always, but the mean of such answers may be out of range."""
+
+    def predict(self, frame):
+        return frame["a"].to_numpy()
+
+
+@pytest.mark.parametrize("model", [First(), "linear"])
+def test_answers_that_cannot_be_added_up_are_refused_rather_than_told_as_null(model):
+    rows = pd.DataFrame({"a": [1e308, -1e308], "b": [1e308, 0.5], "c": [1e308, 0.5]})
+    if model == "linear":
+        model = LinearRegression().fit(data(NUMBERS), data(NUMBERS).sum(axis=1))
+        rows = rows.iloc[[1]]
+    with pytest.raises(NotExplainable, match="beyond the range"):
+        explained(model, NUMBERS, Task.REGRESSION, rows=rows, background=pd.concat([rows] * 20))
+    assert explained(model, NUMBERS, Task.REGRESSION)[0]["explanations"]
+
+
 def test_without_rows_to_compare_with_it_is_told_what_to_do():
     package = Package(model=Rule(), signature=signature(MIXED))
     with pytest.raises(NotExplainable, match="no rows to compare with"):

@@ -36,11 +36,17 @@ class Explainer:
         """Return the contributions to the answers to some rows; raise NotExplainable where they cannot be told."""
         rows, signature = table.pandas(), self._package.signature
         labels = ask(self._package.model, rows, signature).labels.tolist()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # estimators wonder where the names of their columns are
-            found = self._exactly(rows)
-        if found is None or (found.classes and not set(labels) <= set(found.classes)):
-            found = self._by_permutation(rows)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is out of range is told below
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # estimators wonder where the names of their columns are
+                found = self._exactly(rows)
+            if found is None or (found.classes and not set(labels) <= set(found.classes)):
+                found = self._by_permutation(rows)
+        if not all(np.isfinite(each).all() for each in (found.values, found.base, found.outputs)):
+            raise NotExplainable(
+                "the answers are beyond the range of numbers that can be added up",
+                hint="send rows whose values are nearer to those of the training data",
+            )
         return found.told(signature, labels)
 
     def _exactly(self, rows: "pd.DataFrame") -> Contributions | None:
