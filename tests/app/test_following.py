@@ -157,6 +157,39 @@ def test_what_failed_for_a_moment_is_tried_again(server):
     assert server.worker().generations == {"m": 1}
 
 
+def test_a_new_server_tries_again_what_failed_for_a_moment_before_it_listens(server):
+    """As where its model's process is killed while it loads."""
+    server.route(champion=1)
+    fails = iter([RuntimeError("killed")])
+    load = server.load
+
+    def once(model, version):
+        if (error := next(fails, None)) is not None:
+            raise error
+        return load(model, version)
+
+    server.plane.close(5)
+    server.plane = PlaneInThread(once, Forgets(), server.clock)
+    server.follower = RouteFollower(
+        SimpleNamespace(store=server.store, clock=server.clock), server.plane, worker_id="worker-0"
+    )
+    server.follower.look_first()
+    assert server.serves == (1,)
+    assert server.events() == []
+
+
+@pytest.mark.parametrize(("error", "tries"), [(RuntimeError("broken"), 3), (BeingBuilt("is being built"), 1)])
+def test_a_new_server_listens_though_a_model_cannot_be_loaded(server, monkeypatch, error, tries):
+    tried = []
+    monkeypatch.setattr(server.follower, "look", lambda look=server.follower.look: tried.append(look()))
+    server.broken[1] = error
+    server.route(champion=1)
+    server.follower.look_first()
+    assert server.plane.routes == {}
+    assert len(tried) == tries
+    assert [event.kind for event in server.events()] == (["route.not_followed"] if tries == 3 else [])
+
+
 def test_a_new_server_answers_by_the_champion_though_the_canary_is_broken(server):
     server.broken[2] = RuntimeError("no")
     server.route(champion=1, canary=2, canary_percent=50.0)

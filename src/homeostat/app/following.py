@@ -108,6 +108,21 @@ class RouteFollower:
         if any(switched) or self._beaten is None or abs((now - self._beaten).total_seconds()) >= _BEAT_S:
             self.beat()
 
+    def look_first(self) -> None:
+        """Look before anybody is listened to. A model that nobody here answers for is tried again at once, as often as its failure needs to be told.
+
+        Who listens takes its share of the requests, which other workers could answer meanwhile.
+        """
+        self.look()
+        for _ in range(_TRIES - 1):
+            if not any(
+                0 < failure.times < _TRIES and not failure.is_final and model not in self._plane.routes
+                for model, failure in self._failed.items()
+            ):
+                return
+            time.sleep(_RETRY_S)
+            self.look()
+
     def _is_due(self, route: Route) -> bool:
         failure = self._failed.get(route.model)
         if failure is not None and failure.generation == route.generation:

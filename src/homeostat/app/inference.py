@@ -58,7 +58,7 @@ class ServingWorker:
         self._keeping = asyncio.get_running_loop().create_task(keep_counts(self._metrics, self._board))
         on_loop = OnLoop(plane, asyncio.get_running_loop())
         follower = RouteFollower(house, on_loop, worker_id=self._worker_id, keeps_previous=settings.standby)
-        await asyncio.get_running_loop().run_in_executor(None, follower.look)
+        await asyncio.get_running_loop().run_in_executor(None, follower.look_first)
         self._follower = follower
         for work in (follow, beat_on):
             self._threads.append(
