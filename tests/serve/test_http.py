@@ -365,6 +365,7 @@ def test_labels_sent_again_under_their_idempotency_key_count_once(house):
         ({"request_id": "r", "value": "yes", "time": "tomorrow"}, "time"),
         ({"request_id": "r", "value": "yes", "time": 5}, "time"),
         ({"request_id": "r", "valeu": "yes", "value": "yes"}, "valeu"),
+        pytest.param({"request_id": "r", "value": "yes", "x" * 9_000: 1}, "x" * 100, id="a long name is cut"),
         ("yes", None),
     ],
 )

@@ -70,7 +70,7 @@ class _Fault(Exception):
 
     def __init__(self, field: str | None, expected: str, value: Any) -> None:
         super().__init__(field)
-        self.field = field
+        self.field = None if field is None else field[:_MOST_NAME]
         self.expected = expected
         self.found = described(value)
 
@@ -131,7 +131,7 @@ def _groups(found: Any, recording: Recording) -> str | None:
         if name not in recording.groups:
             hint = near(name, recording.groups.keys() - found.keys())
             what = "a column of data.exclude that watch.groups names" + (f"; {hint}" if hint else "")
-            raise _Fault(f"groups.{name[:_MOST_NAME]}", what, value)
+            raise _Fault(f"groups.{name}", what, value)
         kind = recording.groups[name]
         if isinstance(value, list | dict):
             raise _Fault(f"groups.{name}", "a string, a number, true, false or null", value)
