@@ -1,6 +1,6 @@
 import pytest
 from tests.acceptance.site import Site, wait_until
-from tests.cli.shell import Shell
+from tests.cli.shell import Shell, shell_in
 
 from homeostat.app.making import make
 from homeostat.app.promoting import promote
@@ -8,12 +8,7 @@ from homeostat.app.promoting import promote
 
 @pytest.fixture
 def shell(tmp_path, monkeypatch, capfd) -> Shell:
-    folder = tmp_path / "project"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    monkeypatch.delenv("HOMEOSTAT_PROJECT", raising=False)
-    monkeypatch.delenv("HOMEOSTAT_DATABASE", raising=False)
-    return Shell(folder=folder, capfd=capfd, monkeypatch=monkeypatch)
+    return shell_in(tmp_path / "project", monkeypatch, capfd)
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from homeostat.registry.addresses import OutboundRules, networks_of
+
+REACHABLE = OutboundRules(schemes=("http",), allowed=networks_of("127.0.0.1/32"))
+
 
 @dataclass
 class Receiver:

@@ -2,43 +2,21 @@ import json
 import socketserver
 import threading
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
-from tests.app.receiver import receiver
+from tests.app.receiver import REACHABLE, receiver
 
 from homeostat.app.channels import Channel, channel_of, send
 from homeostat.app.webhooks import Deliverer
 from homeostat.audit.log import record
 from homeostat.core.errors import InvalidInput, NotAllowed, Unreachable
 from homeostat.registry.addresses import OutboundRules, networks_of
-from homeostat.storage.sql.store import open_store
+from homeostat.testing.serving import NOW
 from homeostat.watch import alerts
 
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-HERE = OutboundRules(schemes=("http",), allowed=networks_of("127.0.0.1/32"))
 NOBODY = OutboundRules(schemes=("http",))
 MESSAGE = {"title": "churn: a test", "text": "hello"}
-
-
-class HandClock:
-    def __init__(self) -> None:
-        self.time = NOW
-
-    def now(self) -> datetime:
-        return self.time
-
-
-@pytest.fixture
-def clock():
-    return HandClock()
-
-
-@pytest.fixture
-def store(tmp_path):
-    opened = open_store(f"sqlite:///{tmp_path}/a.db")
-    yield opened
-    opened.close()
 
 
 def happen(store, word: str, *, is_told: bool = True, incident: str = "i1") -> None:
@@ -62,7 +40,7 @@ def deliveries(store, name: str = "ops"):
 
 @contextmanager
 def telling(store, clock, **channels: str):
-    deliverer = Deliverer(store, clock, channels=channels, rules=HERE, every_s=0.02)
+    deliverer = Deliverer(store, clock, channels=channels, rules=REACHABLE, every_s=0.02)
     turn(deliverer)  # begins to listen
     try:
         yield deliverer
@@ -115,7 +93,7 @@ def test_a_channel_without_an_address_fails_with_a_reason_and_the_others_are_tol
 
 def test_apprise_sends_and_what_it_sends_arrives():
     with receiver() as other:
-        answer = send(Channel(name="ops", url=f"json://127.0.0.1:{other.port}/x"), MESSAGE, "d1", rules=HERE)
+        answer = send(Channel(name="ops", url=f"json://127.0.0.1:{other.port}/x"), MESSAGE, "d1", rules=REACHABLE)
     assert answer.status == 200
     ((path, _, body),) = other.got
     assert path == "/x"
@@ -126,7 +104,8 @@ def test_apprise_tells_what_the_receiver_answered():
     with receiver() as other:
         other.answer = lambda _n: (503, {})
         assert (
-            send(Channel(name="ops", url=f"json://127.0.0.1:{other.port}/x"), MESSAGE, "d1", rules=HERE).status == 503
+            send(Channel(name="ops", url=f"json://127.0.0.1:{other.port}/x"), MESSAGE, "d1", rules=REACHABLE).status
+            == 503
         )
 
 
@@ -134,7 +113,8 @@ def test_a_redirect_is_not_followed():
     with receiver() as there, receiver() as other:
         other.answer = lambda _n: (302, {"location": there.url})
         assert (
-            send(Channel(name="ops", url=f"json://127.0.0.1:{other.port}/x"), MESSAGE, "d1", rules=HERE).status == 302
+            send(Channel(name="ops", url=f"json://127.0.0.1:{other.port}/x"), MESSAGE, "d1", rules=REACHABLE).status
+            == 302
         )
     assert there.got == []
 
@@ -189,7 +169,7 @@ def test_mail_arrives_and_a_private_mail_server_has_to_be_allowed():
         url = f"mailto://127.0.0.1:{server.server_address[1]}?from=a@example.org&to=b@example.org&mode=insecure"
         with pytest.raises(NotAllowed, match="not a public one"):
             send(Channel(name="mail", url=url), MESSAGE, "d1", rules=NOBODY)
-        assert send(Channel(name="mail", url=url), MESSAGE, "d1", rules=HERE).status == 200
+        assert send(Channel(name="mail", url=url), MESSAGE, "d1", rules=REACHABLE).status == 200
     finally:
         server.shutdown()
         server.server_close()
@@ -211,7 +191,7 @@ def test_an_address_is_told_by_nobody(store, clock, caplog, monkeypatch):
 
 def test_an_address_that_apprise_does_not_read_is_told_without_it():
     with pytest.raises(InvalidInput, match="apprise does not read") as caught:
-        send(Channel(name="ops", url="nosuch://SECRET"), MESSAGE, "d1", rules=HERE)
+        send(Channel(name="ops", url="nosuch://SECRET"), MESSAGE, "d1", rules=REACHABLE)
     assert "SECRET" not in str(caught.value)
 
 
@@ -225,7 +205,7 @@ def test_a_channel_that_hangs_is_ended():
                     Channel(name="ops", url=f"json://127.0.0.1:{other.port}/x?rto=60"),
                     MESSAGE,
                     "d1",
-                    rules=HERE,
+                    rules=REACHABLE,
                     timeout_s=3,
                 )
         finally:

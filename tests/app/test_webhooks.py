@@ -1,44 +1,21 @@
 import json
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
-from tests.app.receiver import receiver
+from tests.app.receiver import REACHABLE, receiver
 
 from homeostat.app.webhooks import Deliverer, rules_here
 from homeostat.audit.log import record
 from homeostat.core.webhooks import DeliveryState, Webhook
 from homeostat.registry import webhooks
-from homeostat.registry.addresses import OutboundRules, networks_of
-from homeostat.storage.sql.store import open_store
-
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-HERE = OutboundRules(schemes=("http",), allowed=networks_of("127.0.0.1/32"))
-
-
-class HandClock:
-    def __init__(self) -> None:
-        self.time = NOW
-
-    def now(self) -> datetime:
-        return self.time
-
-
-@pytest.fixture
-def clock():
-    return HandClock()
-
-
-@pytest.fixture
-def store(tmp_path):
-    opened = open_store(f"sqlite:///{tmp_path}/a.db")
-    yield opened
-    opened.close()
+from homeostat.registry.addresses import OutboundRules
+from homeostat.testing.serving import NOW
 
 
 @pytest.fixture
 def deliverer(store, clock):
-    made = Deliverer(store, clock, rules=HERE, every_s=0.02)
+    made = Deliverer(store, clock, rules=REACHABLE, every_s=0.02)
     yield made
     made.stop()
 
@@ -110,11 +87,11 @@ def test_what_was_queued_survives_a_restart(store, clock):
         other.answer = lambda n: (500 if n == 1 else 200, {})
         listen(store, other.url)
         register(store, 1)
-        first = Deliverer(store, clock, rules=HERE)
+        first = Deliverer(store, clock, rules=REACHABLE)
         turn(first)
         first.stop()
         clock.time += timedelta(minutes=1)
-        second = Deliverer(store, clock, rules=HERE)
+        second = Deliverer(store, clock, rules=REACHABLE)
         turn(second)
         second.stop()
     assert states(store) == ["delivered"]
@@ -180,4 +157,4 @@ def test_settings_say_who_else_may_be_called(monkeypatch):
     assert rules_here() == OutboundRules()
     monkeypatch.setenv("HOMEOSTAT_WEBHOOK_ALLOW", "127.0.0.1")
     monkeypatch.setenv("HOMEOSTAT_WEBHOOK_SCHEMES", "http")
-    assert rules_here() == HERE
+    assert rules_here() == REACHABLE

@@ -1,29 +1,20 @@
 import shutil
 
 import pytest
-from tests.cli.shell import Shell, Unheard
+from tests.cli.shell import Shell, Unheard, shell_in
 
 
 @pytest.fixture
 def shell(tmp_path, monkeypatch, capfd) -> Shell:
-    folder = tmp_path / "project"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
-    monkeypatch.delenv("HOMEOSTAT_PROJECT", raising=False)
-    monkeypatch.delenv("HOMEOSTAT_DATABASE", raising=False)
-    return Shell(folder=folder, capfd=capfd, monkeypatch=monkeypatch)
+    return shell_in(tmp_path / "project", monkeypatch, capfd)
 
 
 @pytest.fixture(scope="session")
 def trained_once(tmp_path_factory):
     """The folder of a project with a version that passed the gate; trained for the first test that asks, copied for each."""
     folder = tmp_path_factory.mktemp("trained") / "project"
-    folder.mkdir()
     with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.chdir(folder)
-        monkeypatch.delenv("HOMEOSTAT_PROJECT", raising=False)
-        monkeypatch.delenv("HOMEOSTAT_DATABASE", raising=False)
-        made = Shell(folder=folder, capfd=Unheard(), monkeypatch=monkeypatch)
+        made = shell_in(folder, monkeypatch, Unheard())
         made.init()
         made.ok("train")
     return folder

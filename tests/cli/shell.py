@@ -83,6 +83,15 @@ class Shell:
         return open_store(f"sqlite:///{self.folder}/.homeostat/homeostat.db")
 
 
+def shell_in(folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture | Unheard) -> Shell:
+    """Return a shell in a new folder, which is the working directory until the patch is undone."""
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("HOMEOSTAT_PROJECT", raising=False)
+    monkeypatch.delenv("HOMEOSTAT_DATABASE", raising=False)
+    return Shell(folder=folder, capfd=capfd, monkeypatch=monkeypatch)
+
+
 def shop(rows: int = 400, seed: int = 0) -> pl.DataFrame:
     """A year of a shop's visitors: whether they bought depends on price and channel."""
     rng = np.random.default_rng(seed)

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from homeostat.storage.sql.store import open_store
+
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["DO_NOT_TRACK"] = "true"
 os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
@@ -24,6 +26,14 @@ with warnings.catch_warnings():
     pytest.importorskip("mlflow", reason="no mlflow here")
     for flavor in ("pyfunc", "sklearn", "xgboost"):  # so that no test meets the warnings of the first import
         importlib.import_module(f"mlflow.{flavor}")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Any:
+    """Yield an empty store of ours."""
+    opened = open_store(f"sqlite:///{tmp_path / 'db'}")
+    yield opened
+    opened.close()
 
 
 @pytest.fixture(params=["file", "postgres"])

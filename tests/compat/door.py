@@ -2,11 +2,31 @@
 
 import threading
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 from homeostat.serve.worker import run_worker
+from homeostat.storage.blobs import LocalBlobs
 from homeostat.web.mlflow_api.app import MlflowApi
 from homeostat.web.mlflow_api.endpoint import Desk
 from homeostat.web.safety import Safety, middleware_options
+
+
+class Clock:
+    def now(self):
+        return datetime.now(UTC)
+
+
+@contextmanager
+def client_of(store, folder, *, experiment):
+    """Yield a client of a server with this store; scripts log to the experiment meanwhile."""
+    import mlflow
+
+    with open_door(store=store, blobs=LocalBlobs(folder / "blobs"), clock=Clock()) as address:
+        before = mlflow.get_tracking_uri()
+        mlflow.set_tracking_uri(address)
+        mlflow.set_experiment(experiment)
+        yield mlflow.MlflowClient()
+        mlflow.set_tracking_uri(before)
 
 
 @contextmanager

@@ -1,45 +1,26 @@
 """The registry, logged models and artifacts, as a data scientist's scripts use them."""
 
 import json
-from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
-from tests.compat.door import open_door
+from tests.compat.door import client_of
 
 from homeostat.audit.log import verify
-from homeostat.storage.blobs import LocalBlobs
-from homeostat.storage.sql.store import open_store
 
 mlflow = pytest.importorskip("mlflow", reason="no mlflow here")
-from mlflow import MlflowClient, MlflowException  # noqa: E402 - only where it is installed
+from mlflow import MlflowException  # noqa: E402 - only where it is installed
 from mlflow.models import infer_signature  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # the client's own
 
 
-class Clock:
-    def now(self):
-        return datetime.now(UTC)
-
-
-@pytest.fixture
-def store(tmp_path):
-    opened = open_store(f"sqlite:///{tmp_path / 'db'}")
-    yield opened
-    opened.close()
-
-
 @pytest.fixture
 def client(store, tmp_path):
-    with open_door(store=store, blobs=LocalBlobs(tmp_path / "blobs"), clock=Clock()) as address:
-        before = mlflow.get_tracking_uri()
-        mlflow.set_tracking_uri(address)
-        mlflow.set_experiment("shelf")
-        yield MlflowClient()
-        mlflow.set_tracking_uri(before)
+    with client_of(store, tmp_path, experiment="shelf") as found:
+        yield found
 
 
 @pytest.fixture

@@ -2,15 +2,12 @@
 
 import math
 import threading
-from datetime import UTC, datetime
 
 import pandas as pd
 import pytest
-from tests.compat.door import open_door
+from tests.compat.door import client_of
 
 from homeostat.audit.log import verify
-from homeostat.storage.blobs import LocalBlobs
-from homeostat.storage.sql.store import open_store
 
 mlflow = pytest.importorskip("mlflow", reason="no mlflow here")
 from mlflow import MlflowClient, MlflowException  # noqa: E402 - only where it is installed
@@ -20,26 +17,10 @@ from mlflow.utils.search_utils import SearchUtils  # noqa: E402
 pytestmark = pytest.mark.filterwarnings("ignore")  # the client's own
 
 
-class Clock:
-    def now(self):
-        return datetime.now(UTC)
-
-
-@pytest.fixture
-def store(tmp_path):
-    opened = open_store(f"sqlite:///{tmp_path / 'db'}")
-    yield opened
-    opened.close()
-
-
 @pytest.fixture
 def client(store, tmp_path):
-    with open_door(store=store, blobs=LocalBlobs(tmp_path / "blobs"), clock=Clock()) as address:
-        before = mlflow.get_tracking_uri()
-        mlflow.set_tracking_uri(address)
-        mlflow.set_experiment("flights")
-        yield MlflowClient()
-        mlflow.set_tracking_uri(before)
+    with client_of(store, tmp_path, experiment="flights") as found:
+        yield found
 
 
 def test_a_script_with_everything_reads_back_field_by_field(client, store):

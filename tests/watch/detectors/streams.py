@@ -20,6 +20,22 @@ def alarms(name: str, values: list[float]) -> list[int]:
     return [at for at, value in enumerate(values) if found.add(value)]
 
 
+def alarms_of_river(reference, values: list[float]) -> list[int]:
+    """Return where a detector of river alarms."""
+    found = []
+    for at, value in enumerate(values):
+        reference.update(value)
+        if reference.drift_detected:
+            found.append(at)
+    return found
+
+
+def check_alarms_are_those_of_river(name: str, reference, values: list[float]) -> None:
+    theirs = alarms_of_river(reference, values)
+    assert len(theirs) > 1
+    assert alarms(name, values) == theirs
+
+
 def false_alarms(name: str, *, runs: int = 10, rows: int = 2000, share: float = 0.2) -> int:
     return sum(len(alarms(name, errors(share, rows, seed=1000 + seed))) for seed in range(runs))
 

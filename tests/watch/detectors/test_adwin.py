@@ -1,6 +1,7 @@
 from river.drift import ADWIN
 from tests.watch.detectors.streams import (
     alarms,
+    alarms_of_river,
     check_falls_and_constants_are_quiet,
     check_kept_in_the_middle,
     delays,
@@ -11,12 +12,7 @@ from tests.watch.detectors.streams import (
 
 def test_a_rise_is_found_where_river_finds_it():
     values = [*errors(0.1, 2000, seed=1), *errors(0.5, 1000, seed=2)]
-    reference = ADWIN(delta=0.002)
-    theirs = []
-    for at, value in enumerate(values):
-        reference.update(value)
-        if reference.drift_detected:
-            theirs.append(at)
+    theirs = alarms_of_river(ADWIN(delta=0.002), values)
     ours = alarms("adwin", values)
     assert ours
     assert theirs

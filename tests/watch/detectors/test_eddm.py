@@ -1,6 +1,7 @@
 from river.drift.binary import EDDM
 from tests.watch.detectors.streams import (
     alarms,
+    check_alarms_are_those_of_river,
     check_falls_and_constants_are_quiet,
     check_kept_in_the_middle,
     delays,
@@ -10,14 +11,7 @@ from tests.watch.detectors.streams import (
 
 def test_alarms_are_those_of_river():
     values = [*errors(0.05, 1000, seed=1), *errors(0.3, 1000, seed=2), *errors(0.6, 1000, seed=3)]
-    reference = EDDM()
-    theirs = []
-    for at, value in enumerate(values):
-        reference.update(bool(value))
-        if reference.drift_detected:
-            theirs.append(at)
-    assert len(theirs) > 1
-    assert alarms("eddm", values) == theirs
+    check_alarms_are_those_of_river("eddm", EDDM(), values)
 
 
 def test_a_rise_is_found():

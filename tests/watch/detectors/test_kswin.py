@@ -1,6 +1,7 @@
 from river.drift import KSWIN
 from tests.watch.detectors.streams import (
     alarms,
+    alarms_of_river,
     check_falls_and_constants_are_quiet,
     check_kept_in_the_middle,
     delays,
@@ -10,12 +11,7 @@ from tests.watch.detectors.streams import (
 
 def test_both_find_a_change_of_losses_at_the_same_place_though_river_draws_by_chance():
     values = [*losses(1.0, 500, seed=1), *losses(6.0, 200, seed=2)]
-    reference = KSWIN(alpha=0.0001, seed=0)
-    theirs = []
-    for at, value in enumerate(values):
-        reference.update(value)
-        if reference.drift_detected:
-            theirs.append(at)
+    theirs = alarms_of_river(KSWIN(alpha=0.0001, seed=0), values)
     ours = alarms("kswin", values)
     assert ours
     assert theirs
