@@ -19,8 +19,9 @@ $(STAMP): requirements/dev.txt requirements/uv.txt pyproject.toml
 demo: setup
 	$(BIN)/homeostat demo
 
+# Files in their order: xdist's own begins with those of many tests, and ends with the longest one on one core.
 test: check
-	$(BIN)/python -m pytest -m "not long" -n logical --dist loadfile
+	$(BIN)/python -m pytest -m "not long" -n logical --dist loadfile --no-loadscope-reorder
 
 test-long: setup
 	$(BIN)/python -m pytest -m long

@@ -108,29 +108,33 @@ def test_a_broken_project_file_is_named_by_line(shell):
 # -- data that are odd but usable: a project that runs, with a note
 
 
-def runs_with_note(shell, frame, note):
-    said = shell.init(frame)
+ODD = {
+    "one value": (pl.lit("Ulm").alias("shop"), "'shop' is left out: it has only the value 'Ulm'"),
+    "all null": (pl.lit(None, dtype=pl.String).alias("voucher"), "'voucher' is left out: it has no values"),
+    "mixed types": (
+        pl.when(pl.int_range(pl.len()) % 7 == 3)
+        .then(pl.lit("unknown"))
+        .otherwise(pl.col("age").cast(pl.String))
+        .alias("age"),
+        "'age' mixes numbers",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_an_odd_column_is_told_of(shell, name):
+    column, note = ODD[name]
+    said = shell.init(shop().with_columns(column))
     assert note in said.out, said.out
+    assert sum(told in said.out for _, told in ODD.values()) == 1
+
+
+def test_a_project_with_odd_columns_runs(shell):
+    said = shell.init(shop().with_columns(column for column, _ in ODD.values()))
+    assert all(note in said.out for _, note in ODD.values()), said.out
     made = shell("--json", "train")
     assert made.status in (0, 1), made.err  # the gate may say no; it runs
     assert made.json["metrics"]["test_log_loss"] > 0
-    return made.json
-
-
-def test_a_column_of_one_value_is_left_out_with_a_note(shell):
-    runs_with_note(shell, shop().with_columns(shop=pl.lit("Ulm")), "'shop' is left out: it has only the value 'Ulm'")
-
-
-def test_an_all_null_column_is_left_out_with_a_note(shell):
-    frame = shop().with_columns(voucher=pl.lit(None, dtype=pl.String))
-    runs_with_note(shell, frame, "'voucher' is left out: it has no values")
-
-
-def test_mixed_types_are_words_with_a_note(shell):
-    frame = shop().with_columns(
-        age=pl.when(pl.int_range(pl.len()) % 7 == 3).then(pl.lit("unknown")).otherwise(pl.col("age").cast(pl.String))
-    )
-    runs_with_note(shell, frame, "'age' mixes numbers")
 
 
 def test_a_number_column_that_turns_into_words_is_set_aside_and_the_version_stays(shell):
