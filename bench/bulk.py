@@ -21,7 +21,7 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from homeostat.core.columns import Column, Kind, Signature, Task
-from homeostat.core.records import Route
+from homeostat.core.records.routes import Route
 from homeostat.serve.arrow import STREAM
 from homeostat.serve.settings import ServeSettings
 from homeostat.storage.records import FileRecords

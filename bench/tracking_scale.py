@@ -19,7 +19,7 @@ from uuid import UUID
 import tracking
 
 from homeostat.core.ids import timed_id
-from homeostat.core.records import Point
+from homeostat.core.records.tracking import Point
 from homeostat.storage.sql.store import open_store
 from homeostat.track import client_runs, experiments
 

@@ -23,7 +23,7 @@ from homeostat.app.project import load
 from homeostat.app.wiring import House, open_house
 from homeostat.audit.log import verify
 from homeostat.core.errors import Conflict
-from homeostat.core.records import Cycle
+from homeostat.core.records.cycles import Cycle
 from homeostat.registry.versions import CHAMPION
 from homeostat.retrain.requests import ask
 

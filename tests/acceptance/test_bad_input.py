@@ -9,7 +9,7 @@ import pytest
 from tests.cli.shell import shop
 
 from homeostat.audit.log import verify
-from homeostat.core.records import RunStatus
+from homeostat.core.records.tracking import RunStatus
 
 # -- data: `homeostat init` refuses and writes nothing
 

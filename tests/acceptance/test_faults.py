@@ -9,7 +9,7 @@ import psutil
 import pytest
 from tests.acceptance.site import MODEL, Client, copy_of, get, nothing_is_lost, promoted_at_most_once, wait_until
 
-from homeostat.core.records import CycleState
+from homeostat.core.records.cycles import CycleState
 from homeostat.retrain.requests import ask
 
 

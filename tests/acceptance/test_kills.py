@@ -15,7 +15,7 @@ from tests.acceptance.site import (
     wait_until,
 )
 
-from homeostat.core.records import CycleState
+from homeostat.core.records.cycles import CycleState
 
 STAGES = ["requested", "opened", "snapshot", "train", "gate", "refit", "registered", "shadow", "canary 50%"]
 CHILDREN = {"train": "train.child", "gate": "serve.probe_server"}

@@ -8,7 +8,7 @@ import time
 import pytest
 from tests.acceptance.site import MODEL, Client, Site, Witness, get, nothing_is_lost, promoted_at_most_once, wait_until
 
-from homeostat.core.records import CycleState
+from homeostat.core.records.cycles import CycleState
 
 
 @pytest.fixture

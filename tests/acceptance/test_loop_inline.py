@@ -4,7 +4,7 @@ import pytest
 from tests.acceptance.world import World
 
 from homeostat.audit.log import verify
-from homeostat.core.records import CycleState
+from homeostat.core.records.cycles import CycleState
 from homeostat.retrain.requests import ask, cancel
 from homeostat.retrain.tick import decide_and_ask
 

@@ -14,7 +14,7 @@ from tests.storage.test_blobs_object import make_bucket, s3  # noqa: F401 - a fi
 
 from homeostat.app.node import node_of
 from homeostat.app.promoting import roll_back
-from homeostat.core.records import CycleState
+from homeostat.core.records.cycles import CycleState
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 

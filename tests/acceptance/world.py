@@ -13,8 +13,8 @@ from homeostat.app.following import RouteFollower
 from homeostat.app.loading import package_loader
 from homeostat.app.project import load
 from homeostat.app.wiring import House, open_house
-from homeostat.core.ports import CandidateProbe
-from homeostat.core.records import Cycle, CycleState
+from homeostat.core.ports.probe import CandidateProbe
+from homeostat.core.records.cycles import Cycle, CycleState
 from homeostat.registry.versions import CHAMPION
 from homeostat.retrain.cycle import CycleRequest, run_cycle
 from homeostat.retrain.requests import request_of

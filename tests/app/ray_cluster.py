@@ -18,7 +18,7 @@ from ray.cluster_utils import Cluster
 from homeostat.app.on_ray import application, deploy
 from homeostat.app.project import load
 from homeostat.app.wiring import House, open_house
-from homeostat.core.records import Route
+from homeostat.core.records.routes import Route
 from homeostat.registry.workers import await_workers
 
 OPTIONS = {"ray_actor_options": {"num_cpus": 1}, "max_replicas_per_node": 1}

@@ -10,7 +10,8 @@ from homeostat.app.loop import Loop
 from homeostat.app.project import load
 from homeostat.app.wiring import open_house
 from homeostat.audit.log import verify
-from homeostat.core.records import ModelVersion, Route, Segment, Split
+from homeostat.core.records.registry import ModelVersion
+from homeostat.core.records.routes import Route, Segment, Split
 from homeostat.registry.routing import promote, send_traffic, set_rules
 from homeostat.registry.shares import move_shares, split_began
 from homeostat.retrain.simulated import SimulatedClock

@@ -16,7 +16,7 @@ from homeostat.app.batch_job import run
 from homeostat.app.batch_jobs import MOST_JOBS, Jobs
 from homeostat.app.project import load
 from homeostat.app.wiring import open_house
-from homeostat.core.records import ModelVersion
+from homeostat.core.records.registry import ModelVersion
 from homeostat.registry.versions import digests_of
 from homeostat.train.package import predict, read_package
 from homeostat.train.signature import to_json

@@ -8,7 +8,7 @@ import pytest
 
 from homeostat.app.durable import DurableCycles, Unfinished
 from homeostat.core.errors import HomeostatError, JobFailed
-from homeostat.core.records import CycleState
+from homeostat.core.records.cycles import CycleState
 from homeostat.retrain.cycle import CycleRequest
 
 REQUEST = CycleRequest(cycle_id="c", model="m", trigger="manual", because="a test")
@@ -79,7 +79,7 @@ def test_a_cycle_that_broke_is_told_as_lost(cycles):
 KILLED = """
 import os, sys
 from homeostat.app.durable import DurableCycles
-from homeostat.core.records import CycleState
+from homeostat.core.records.cycles import CycleState
 from homeostat.retrain.cycle import CycleRequest
 
 said = lambda word: os.write(1, f"{word}\\n".encode())

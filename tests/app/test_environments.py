@@ -15,7 +15,7 @@ from homeostat.app.loading import explainers, loader
 from homeostat.app.project import load
 from homeostat.app.wiring import open_house
 from homeostat.core.errors import InvalidInput
-from homeostat.core.records import ModelVersion
+from homeostat.core.records.registry import ModelVersion
 from homeostat.registry.evaluated import environment_told
 from homeostat.registry.versions import digests_of
 from homeostat.serve.probe import ServerProbe

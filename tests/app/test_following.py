@@ -13,7 +13,8 @@ from homeostat.app.environments import BeingBuilt
 from homeostat.app.following import RouteFollower, beat_on
 from homeostat.audit.log import record, verify
 from homeostat.core.errors import AuditBroken, Unreachable
-from homeostat.core.records import ModelVersion, Route
+from homeostat.core.records.registry import ModelVersion
+from homeostat.core.records.routes import Route
 from homeostat.registry.health import replace_unhealthy_champion, tell_unhealthy, why_unhealthy
 from homeostat.registry.routing import promote, roll_back
 from homeostat.registry.workers import await_workers

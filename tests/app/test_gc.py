@@ -10,7 +10,8 @@ from homeostat.app.gc import collect
 from homeostat.audit.log import verify
 from homeostat.core.errors import InvalidInput, NotFound
 from homeostat.core.queries import ExperimentQuery
-from homeostat.core.records import InputDataset, LoggedModel, ModelVersion, Point, Run, RunStatus
+from homeostat.core.records.registry import ModelVersion
+from homeostat.core.records.tracking import InputDataset, LoggedModel, Point, Run, RunStatus
 from homeostat.core.traces import PLACE_TAG, Trace, TraceState
 from homeostat.storage.blobs import LocalBlobs
 from homeostat.storage.sql.store import open_memory_store, open_store

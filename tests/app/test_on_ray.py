@@ -17,7 +17,8 @@ from homeostat.app.on_ray import SHARED, application, build, deploy, refuse_with
 from homeostat.app.project import load
 from homeostat.app.wiring import open_house
 from homeostat.core.errors import InvalidInput, InvalidProject, MissingExtra, NotAllowed
-from homeostat.core.records import ModelVersion, Route
+from homeostat.core.records.registry import ModelVersion
+from homeostat.core.records.routes import Route
 from homeostat.registry.versions import digests_of
 from homeostat.testing.serving import REGRESSION
 from homeostat.train.package import write_package

@@ -1,7 +1,7 @@
 from datetime import UTC, datetime
 
 from homeostat.app.status import ModelStatus
-from homeostat.core.records import Route
+from homeostat.core.records.routes import Route
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 

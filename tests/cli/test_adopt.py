@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from homeostat.core.records import ModelVersion
+from homeostat.core.records.registry import ModelVersion
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 

@@ -11,7 +11,7 @@ from tests.cli.lines import COMMANDS, read
 from tests.cli.shell import shop
 
 from homeostat.audit.log import verify
-from homeostat.core.records import CycleState
+from homeostat.core.records.cycles import CycleState
 
 
 def test_the_commands_are_all_there():
@@ -349,7 +349,7 @@ def test_a_cycle_by_hand_waits_for_a_server_and_can_be_called_off(shell):
 def test_watch_shows_windows_and_fails_a_check_where_the_newest_alarms(trained):
     from datetime import UTC, datetime, timedelta
 
-    from homeostat.core.records import WindowVerdict
+    from homeostat.core.records.watching import WindowVerdict
 
     assert "no window was judged yet" in trained.ok("watch", "show", "--check").out
     drift = {

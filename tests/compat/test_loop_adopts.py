@@ -14,7 +14,7 @@ from homeostat.app.adopting import ask_to_adopt, of_project
 from homeostat.app.promoting import which_version
 from homeostat.audit.log import verify
 from homeostat.core.errors import NotAllowed, NotFound
-from homeostat.core.records import CycleState
+from homeostat.core.records.cycles import CycleState
 from homeostat.registry.routing import promote
 from homeostat.serve.probe import ServerProbe
 from homeostat.train.package import read_signature

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homeostat.core.chain import GENESIS, digest, first_bad
-from homeostat.core.records import Event
+from homeostat.core.records.events import Event
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

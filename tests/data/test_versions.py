@@ -6,7 +6,7 @@ import pytest
 from homeostat.audit.log import verify
 from homeostat.core.columns import Kind, Roles
 from homeostat.core.errors import Conflict, InvalidInput, NotFound, Quarantined
-from homeostat.core.records import QuarantineState
+from homeostat.core.records.data import QuarantineState
 from homeostat.data.diff import diff
 from homeostat.data.kinds import infer_kinds
 from homeostat.data.settings import ColumnRule, ContractSettings

@@ -8,7 +8,8 @@ import pytest
 
 from homeostat.core.columns import Roles, Signature
 from homeostat.core.errors import InvalidInput, JobFailed, NotEnoughData, NotFound
-from homeostat.core.records import ModelVersion, Run, RunStatus
+from homeostat.core.records.registry import ModelVersion
+from homeostat.core.records.tracking import Run, RunStatus
 from homeostat.gate.evaluate import evaluate, rows_as_json
 from homeostat.gate.evidence import PROBE_ROWS
 from homeostat.gate.settings import GateSettings

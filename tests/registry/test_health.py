@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from homeostat.core.records import ModelVersion, Segment, Split
+from homeostat.core.records.registry import ModelVersion
+from homeostat.core.records.routes import Segment, Split
 from homeostat.registry import health
 from homeostat.registry.health import replace_unhealthy_champion, take_unhealthy_out, tell_unhealthy, why_unhealthy
 from homeostat.registry.routing import promote, roll_back, set_rules

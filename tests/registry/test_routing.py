@@ -4,7 +4,8 @@ import pytest
 
 from homeostat.audit.log import verify
 from homeostat.core.errors import Conflict, InvalidInput, NotAllowed, NotFound
-from homeostat.core.records import GateReport, ModelVersion, Segment, Split
+from homeostat.core.records.registry import GateReport, ModelVersion
+from homeostat.core.records.routes import Segment, Split
 from homeostat.registry.card import card
 from homeostat.registry.routing import promote, roll_back, send_traffic, set_rules, take_back
 from homeostat.registry.versions import resolve

@@ -5,7 +5,7 @@ import pytest
 
 from homeostat.audit.log import verify
 from homeostat.core.errors import Unreachable
-from homeostat.core.records import Worker
+from homeostat.core.records.routes import Worker
 from homeostat.registry.workers import await_workers, tell_unable
 from homeostat.retrain.simulated import SimulatedClock
 from homeostat.storage.sql.store import open_memory_store

@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from homeostat.core.records import Cycle, CycleState, Event
+from homeostat.core.records.cycles import Cycle, CycleState
+from homeostat.core.records.events import Event
 from homeostat.retrain.triggers import Champion, Situation
 
 NOW = datetime(2024, 3, 1, 12, tzinfo=UTC)

@@ -3,7 +3,7 @@
 import pytest
 
 from homeostat.core.errors import JobFailed, Unreachable
-from homeostat.core.records import CycleState
+from homeostat.core.records.cycles import CycleState
 from homeostat.retrain.cycle import CycleRequest, run_cycle
 from homeostat.retrain.settings import CanaryStep, RetrainSettings, Rollout
 from homeostat.retrain.simulated import InlineDurable

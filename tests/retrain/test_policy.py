@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from tests.retrain.situations import DAY, NOW, cycle, situation
 
 from homeostat.core.duration import Duration
-from homeostat.core.records import CycleState
+from homeostat.core.records.cycles import CycleState
 from homeostat.retrain.policy import Decision, decide
 from homeostat.retrain.settings import RetrainSettings
 from homeostat.retrain.triggers import Firing

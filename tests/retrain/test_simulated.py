@@ -5,7 +5,7 @@ from tests.retrain.worlds import START, folder_with_rules, moving_world, project
 
 from homeostat.core.columns import Kind
 from homeostat.core.errors import InvalidInput
-from homeostat.core.records import CycleState
+from homeostat.core.records.cycles import CycleState
 from homeostat.gate.settings import ChampionRule, GateSettings
 from homeostat.retrain.backtest import prepare
 from homeostat.retrain.cycle import CycleRequest, run_cycle

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from homeostat.app.project import load
-from homeostat.core.records import Cycle, CycleState, GateReport, ModelVersion
+from homeostat.core.records.cycles import Cycle, CycleState
+from homeostat.core.records.registry import GateReport, ModelVersion
 from homeostat.retrain.tick import decide_and_ask
 from homeostat.storage.records import FileRecords
 from homeostat.storage.sql.store import open_memory_store

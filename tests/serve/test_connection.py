@@ -8,7 +8,7 @@ import zlib
 
 import pytest
 
-from homeostat.core.records import Route
+from homeostat.core.records.routes import Route
 from homeostat.serve.connections import Limits
 from homeostat.serve.settings import ServeSettings
 from homeostat.testing import serving as fakes

@@ -14,7 +14,7 @@ from homeostat.storage.records import FileRecords
 SERVER = """
 import os, sys
 from pathlib import Path
-from homeostat.core.records import Route
+from homeostat.core.records.routes import Route
 from homeostat.serve.door import Desk
 from homeostat.serve.engine import Engine
 from homeostat.serve.plane import Plane

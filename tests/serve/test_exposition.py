@@ -8,7 +8,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from homeostat.core.records import Route
+from homeostat.core.records.routes import Route
 from homeostat.serve.counts import counts_of
 from homeostat.serve.exposition import exposition
 from homeostat.serve.metrics import ServeMetrics

@@ -9,7 +9,7 @@ import pytest
 
 from homeostat.core.columns import Task
 from homeostat.core.errors import Unreachable
-from homeostat.core.records import Route
+from homeostat.core.records.routes import Route
 from homeostat.serve.settings import ServeSettings
 from homeostat.storage.records import FileRecords
 from homeostat.testing import serving as fakes

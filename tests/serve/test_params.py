@@ -10,7 +10,7 @@ import pytest
 
 from homeostat.core.columns import Param
 from homeostat.core.errors import InvalidInput
-from homeostat.core.records import Route
+from homeostat.core.records.routes import Route
 from homeostat.serve.hosts.child import answer
 from homeostat.serve.hosts.frames import asking, framed, predictions_of, unframed
 from homeostat.serve.params import read_params

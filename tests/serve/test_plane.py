@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from homeostat.core.errors import Conflict, InvalidRows, NotFound, Unreachable
-from homeostat.core.records import Route, Segment, Split
+from homeostat.core.records.routes import Route, Segment, Split
 from homeostat.serve.answer import PredictionFailed
 from homeostat.serve.exposition import exposition
 from homeostat.storage.records import FileRecords

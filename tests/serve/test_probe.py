@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from homeostat.core.errors import JobFailed
-from homeostat.core.ports import CandidateProbe
+from homeostat.core.ports.probe import CandidateProbe
 from homeostat.serve.probe import ServerProbe
 from homeostat.testing.serving import BINARY, REGRESSION
 from homeostat.train.package import predict, read_package, write_package

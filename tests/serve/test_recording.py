@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from homeostat.core.columns import Column, Kind, Signature, Task
-from homeostat.core.records import Route
+from homeostat.core.records.routes import Route
 from homeostat.serve.recording import Recording, hashed, in_sample
 from homeostat.serve.settings import ServeSettings
 from homeostat.serve.table import Table

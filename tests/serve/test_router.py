@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homeostat.core.errors import Conflict
-from homeostat.core.records import Route, Segment, Split
+from homeostat.core.records.routes import Route, Segment, Split
 from homeostat.serve.router import arm, choose, position
 
 ROUTE = Route(model="m", generation=1, champion=1, canary=2, canary_percent=10.0)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import betaln
 
-from homeostat.core.records import Split
+from homeostat.core.records.routes import Split
 from homeostat.serve.router import arm
 from homeostat.serve.thompson import Rewards, probability_best, shares
 

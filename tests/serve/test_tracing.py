@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from homeostat.core.errors import MissingExtra
-from homeostat.core.records import Route
+from homeostat.core.records.routes import Route
 from homeostat.serve import otel
 from homeostat.serve.headers import Parent, parent_of
 from homeostat.serve.otel import OtelSpans, open_spans

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from homeostat.core.columns import Column, Kind
-from homeostat.core.records import Route
+from homeostat.core.records.routes import Route
 from homeostat.serve.answer import VersionDown
 from homeostat.serve.evaluator import ThreadEvaluator
 from homeostat.serve.hosts.host import Host, HostSettings

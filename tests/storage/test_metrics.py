@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from homeostat.core.records import Point, Run, RunStatus
+from homeostat.core.records.tracking import Point, Run, RunStatus
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

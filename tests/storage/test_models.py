@@ -8,13 +8,8 @@ import pytest
 
 from homeostat.core.errors import AlreadyExists, Conflict, NotFound
 from homeostat.core.queries import Condition, LoggedModelQuery, ModelQuery, Order
-from homeostat.core.records import (
-    LoggedModel,
-    LoggedModelMetric,
-    LoggedModelStatus,
-    ModelVersion,
-    RegisteredModel,
-)
+from homeostat.core.records.registry import ModelVersion, RegisteredModel
+from homeostat.core.records.tracking import LoggedModel, LoggedModelMetric, LoggedModelStatus
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 LATER = NOW + timedelta(hours=1)

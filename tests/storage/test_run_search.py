@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from homeostat.core.queries import Condition, Order, RunQuery
-from homeostat.core.records import InputDataset, Point, Run, RunStatus
+from homeostat.core.records.tracking import InputDataset, Point, Run, RunStatus
 from homeostat.storage.sql import run_order, run_search
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -9,7 +9,7 @@ from sqlalchemy import create_engine, inspect
 
 from homeostat.audit.log import record, verify
 from homeostat.core.errors import Conflict, InvalidInput, NotFound, Unreachable
-from homeostat.core.records import Metric, Run, RunStatus
+from homeostat.core.records.tracking import Metric, Run, RunStatus
 from homeostat.storage.sql.migrate import HEAD, current, upgrade
 from homeostat.storage.sql.schema import metadata
 from homeostat.storage.sql.store import SqlStore, open_store

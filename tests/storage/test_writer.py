@@ -5,7 +5,7 @@ import pytest
 
 from homeostat.audit.log import record, verify
 from homeostat.core.errors import Conflict, InvalidInput, Unreachable
-from homeostat.core.records import Run, RunStatus
+from homeostat.core.records.tracking import Run, RunStatus
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

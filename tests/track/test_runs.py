@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from homeostat.core.errors import Conflict, NotFound
-from homeostat.core.records import RunStatus
+from homeostat.core.records.tracking import RunStatus
 from homeostat.core.traces import RUN_KEY, TraceState
 from homeostat.storage.sql.store import open_memory_store
 from homeostat.track.run_traces import ids_of

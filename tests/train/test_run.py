@@ -7,7 +7,8 @@ import pytest
 from homeostat.core.columns import Task
 from homeostat.core.duration import Duration
 from homeostat.core.errors import Conflict, JobFailed, NotFound
-from homeostat.core.records import DatasetVersion, RunStatus
+from homeostat.core.records.data import DatasetVersion
+from homeostat.core.records.tracking import RunStatus
 from homeostat.data.split import split
 from homeostat.storage.blobs import LocalBlobs
 from homeostat.storage.sql.store import open_memory_store

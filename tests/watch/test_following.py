@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from homeostat.core.errors import NotFound
-from homeostat.core.records import WindowVerdict
+from homeostat.core.records.watching import WindowVerdict
 from homeostat.storage.sql.store import open_memory_store
 from homeostat.watch.acknowledging import acknowledge, acknowledged_since
 from homeostat.watch.following import follow_incidents

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from homeostat.core.columns import Task
-from homeostat.core.records import Route, Segment, Split
+from homeostat.core.records.routes import Route, Segment, Split
 from homeostat.storage.records import FileRecords
 from homeostat.watch.rewards import rewards_of
 

@@ -84,7 +84,7 @@ def furnish(door, house):
     """Put one of each thing behind the door, and return what names them, by the names that requests use."""
     from datetime import UTC, datetime
 
-    from homeostat.core.records import LoggedModel, Point, Run, RunStatus
+    from homeostat.core.records.tracking import LoggedModel, Point, Run, RunStatus
     from homeostat.track.traces import SIZE_KEY
 
     now = datetime(2026, 1, 2, tzinfo=UTC)

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from homeostat.app.wiring import House
-from homeostat.core.records import Route
+from homeostat.core.records.routes import Route
 from homeostat.registry.shares import move_shares, split_began
 from homeostat.serve.thompson import probability_best, shares
 from homeostat.train.signature import from_json

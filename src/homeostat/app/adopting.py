@@ -3,7 +3,8 @@
 from homeostat.app.cycles import ask_by_hand, refuse_where_not_served
 from homeostat.app.promoting import which_version
 from homeostat.app.wiring import House
-from homeostat.core.records import Cycle, ModelVersion
+from homeostat.core.records.cycles import Cycle
+from homeostat.core.records.registry import ModelVersion
 from homeostat.registry import clients, names
 from homeostat.registry.adopting import refuse_without_package
 from homeostat.registry.declared import Examined

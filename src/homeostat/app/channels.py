@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from homeostat.app.outbound import Answer, Resolve, post, resolve
 from homeostat.core.errors import InvalidInput, MissingExtra, NotAllowed, Unreachable
-from homeostat.core.ports import Json
+from homeostat.core.values import Json
 from homeostat.registry.addresses import OutboundRules
 
 TIMEOUT_S = 60.0

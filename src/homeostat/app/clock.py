@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 
 class SystemClock:
-    """Implements core.ports.Clock with the machine's clock, which may be set back; within a process time only goes on.
+    """Implements core.ports.clock.Clock with the machine's clock, which may be set back; within a process time only goes on.
 
     After a jump back it goes on from where it was, at the pace of the monotonic clock, until the machine's clock has caught up.
     """

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from homeostat.app.project import load
 from homeostat.app.wiring import open_house, open_records
-from homeostat.core.ports import RecordLog
+from homeostat.core.ports.record_log import RecordLog
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,8 @@ from homeostat.app.up import is_up
 from homeostat.app.wiring import House
 from homeostat.core.errors import InvalidInput, Unreachable
 from homeostat.core.ids import derived_id
-from homeostat.core.records import Cycle, Event
+from homeostat.core.records.cycles import Cycle
+from homeostat.core.records.events import Event
 from homeostat.retrain.requests import ask
 
 _LOOK_S = 0.2

@@ -6,7 +6,7 @@ from typing import Any
 from homeostat.app.making import workshop
 from homeostat.app.wiring import House
 from homeostat.core.errors import NotFound
-from homeostat.core.records import DatasetVersion
+from homeostat.core.records.data import DatasetVersion
 
 
 def add(

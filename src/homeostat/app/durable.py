@@ -9,8 +9,8 @@ from dataclasses import asdict
 from typing import Any, TypeVar
 
 from homeostat.core.errors import HomeostatError
-from homeostat.core.ports import Durable
-from homeostat.core.records import CycleState
+from homeostat.core.ports.cycles import Durable
+from homeostat.core.records.cycles import CycleState
 from homeostat.retrain.cycle import CycleRequest
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class Unfinished(HomeostatError):
 
 
 class DbosSteps:
-    """Implements core.ports.Durable inside a DBOS workflow."""
+    """Implements core.ports.cycles.Durable inside a DBOS workflow."""
 
     def step(self, name: str, function: Callable[[], T]) -> T:
         from dbos import DBOS

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from homeostat.app.environments import BeingBuilt
 from homeostat.app.wiring import House
 from homeostat.core.errors import HomeostatError
-from homeostat.core.records import Route, Worker
+from homeostat.core.records.routes import Route, Worker
 from homeostat.registry.health import tell_unhealthy
 from homeostat.registry.routing import to_return_to, was_brought_back
 from homeostat.registry.workers import tell_unable

@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 from homeostat.audit.log import record
 from homeostat.core.errors import HomeostatError, InvalidInput
 from homeostat.core.garbage import Deleted
-from homeostat.core.ports import BlobStore, Store
+from homeostat.core.ports.blobs import BlobStore
+from homeostat.core.ports.store import Store
 from homeostat.core.queries import ExperimentQuery
-from homeostat.core.records import BlobInfo
+from homeostat.core.records.blobs import BlobInfo
 from homeostat.track.artifacts import SCHEME, blob_at
 
 _BATCH = 500

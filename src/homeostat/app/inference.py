@@ -16,7 +16,7 @@ from homeostat.app.node import node_of
 from homeostat.app.project import load
 from homeostat.app.supervisor import exit_when_orphaned, run_program
 from homeostat.app.wiring import House, open_house, recording_of
-from homeostat.core.records import ModelVersion
+from homeostat.core.records.registry import ModelVersion
 from homeostat.registry.health import tell_unhealthy
 
 if TYPE_CHECKING:

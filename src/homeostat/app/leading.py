@@ -10,7 +10,9 @@ import time
 from collections.abc import Callable
 
 from homeostat.audit.log import record
-from homeostat.core.ports import Clock, Json, Store
+from homeostat.core.ports.clock import Clock
+from homeostat.core.ports.store import Store
+from homeostat.core.values import Json
 
 log = logging.getLogger(__name__)
 

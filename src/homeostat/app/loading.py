@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from homeostat.app.environments import Environments
 from homeostat.app.wiring import House
 from homeostat.core.duration import size_bytes
-from homeostat.core.records import ModelVersion
+from homeostat.core.records.registry import ModelVersion
 from homeostat.registry.versions import package_of
 
 if TYPE_CHECKING:

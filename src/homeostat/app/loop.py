@@ -14,8 +14,9 @@ from homeostat.app.adapting import follow_rewards
 from homeostat.app.durable import DurableCycles, Unfinished
 from homeostat.app.environments import interpreters
 from homeostat.app.wiring import House
-from homeostat.core.ports import CandidateProbe, Durable
-from homeostat.core.records import Cycle, CycleState
+from homeostat.core.ports.cycles import Durable
+from homeostat.core.ports.probe import CandidateProbe
+from homeostat.core.records.cycles import Cycle, CycleState
 from homeostat.registry.health import replace_unhealthy_champion, take_unhealthy_out
 from homeostat.registry.versions import CHAMPION
 from homeostat.retrain.cycle import CycleRequest, run_cycle

@@ -11,7 +11,9 @@ from homeostat.app.checking import check_names
 from homeostat.app.environments import interpreters
 from homeostat.app.wiring import House
 from homeostat.core.errors import InvalidInput, NotFound
-from homeostat.core.records import DatasetVersion, GateReport, ModelVersion, Run, RunStatus
+from homeostat.core.records.data import DatasetVersion
+from homeostat.core.records.registry import GateReport, ModelVersion
+from homeostat.core.records.tracking import Run, RunStatus
 from homeostat.train.settings import TrainSettings
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from uuid import uuid4
 from homeostat.app.making import finished, recorded_settings, tested_run, workshop
 from homeostat.app.wiring import House
 from homeostat.core.errors import CheckFailed, NotFound, Unreachable, near
-from homeostat.core.records import ModelVersion, Route
+from homeostat.core.records.registry import ModelVersion
+from homeostat.core.records.routes import Route
 from homeostat.registry.health import replace_unhealthy_champion, why_unhealthy
 from homeostat.registry.routing import promote as promote_version
 from homeostat.registry.routing import roll_back as roll_back_version

@@ -9,7 +9,7 @@ import msgspec
 
 from homeostat.app.wiring import House
 from homeostat.core.errors import InvalidInput
-from homeostat.core.records import Route, Segment, Split
+from homeostat.core.records.routes import Route, Segment, Split
 from homeostat.registry.routing import rules_json, set_rules
 from homeostat.registry.versions import CHAMPION, resolve
 from homeostat.registry.workers import PATIENCE_S, await_workers
@@ -25,7 +25,7 @@ class Ruled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Following:
-    """What a split follows: the `reward`, as in `core.records.Split`, and the share (0 to 1) that each version keeps."""
+    """What a split follows: the `reward`, as in `core.records.routes.Split`, and the share (0 to 1) that each version keeps."""
 
     reward: Literal["label", "correct"]
     floor: float

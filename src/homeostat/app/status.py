@@ -5,8 +5,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from homeostat.app.wiring import House
-from homeostat.core.ports import Transaction
-from homeostat.core.records import Cycle, Route, WindowVerdict
+from homeostat.core.ports.store import Transaction
+from homeostat.core.records.cycles import Cycle
+from homeostat.core.records.routes import Route
+from homeostat.core.records.watching import WindowVerdict
 from homeostat.registry.health import UNHEALTHY
 from homeostat.registry.versions import CHAMPION
 

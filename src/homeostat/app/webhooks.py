@@ -12,7 +12,8 @@ from homeostat.app.channels import channel_of
 from homeostat.app.channels import send as send_alert
 from homeostat.app.outbound import Answer, Resolve, post, resolve
 from homeostat.core.errors import HomeostatError, Unreachable
-from homeostat.core.ports import Clock, Store
+from homeostat.core.ports.clock import Clock
+from homeostat.core.ports.store import Store
 from homeostat.core.webhooks import Delivery, Webhook
 from homeostat.registry import webhooks
 from homeostat.registry.addresses import OutboundRules, networks_of

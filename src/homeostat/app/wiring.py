@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 
 from homeostat.app.clock import SystemClock
 from homeostat.core.errors import InvalidInput
-from homeostat.core.ports import BlobStore, Clock, RecordLog, Store, TableStore
+from homeostat.core.ports.blobs import BlobStore
+from homeostat.core.ports.clock import Clock
+from homeostat.core.ports.data import TableStore
+from homeostat.core.ports.record_log import RecordLog
+from homeostat.core.ports.store import Store
 
 if TYPE_CHECKING:
     from homeostat.app.project import Place

@@ -4,8 +4,9 @@ from datetime import datetime
 
 from homeostat.core.chain import first_bad
 from homeostat.core.errors import AuditBroken
-from homeostat.core.ports import Json, Store, Transaction
-from homeostat.core.records import Event
+from homeostat.core.ports.store import Store, Transaction
+from homeostat.core.records.events import Event
+from homeostat.core.values import Json
 
 _PAGE = 1000
 

@@ -7,7 +7,7 @@ from homeostat.cli.output import coloured, drawn, next_step, table
 if TYPE_CHECKING:
     from homeostat.app.making import Made
     from homeostat.app.wiring import House
-    from homeostat.core.records import GateReport
+    from homeostat.core.records.registry import GateReport
     from homeostat.gate.suite import SuiteReport
 
 

@@ -8,7 +8,9 @@ from homeostat.app.clock import SystemClock
 from homeostat.app.wiring import ARTIFACTS_VARIABLE, DATABASE_VARIABLE, open_tracking, whoami
 from homeostat.cli.house import place
 from homeostat.core.errors import NotFound
-from homeostat.core.ports import BlobStore, Clock, Store
+from homeostat.core.ports.blobs import BlobStore
+from homeostat.core.ports.clock import Clock
+from homeostat.core.ports.store import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

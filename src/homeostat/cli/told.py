@@ -4,7 +4,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from homeostat.cli.output import coloured, next_step, say, table
-from homeostat.core.records import Cycle, Event, ModelVersion, Run, WindowVerdict
+from homeostat.core.records.cycles import Cycle
+from homeostat.core.records.events import Event
+from homeostat.core.records.registry import ModelVersion
+from homeostat.core.records.tracking import Run
+from homeostat.core.records.watching import WindowVerdict
 
 if TYPE_CHECKING:
     from homeostat.app.promoting import Moved

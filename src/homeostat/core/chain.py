@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from homeostat.core.records import Event
+from homeostat.core.records.events import Event
 
 GENESIS = "0" * 64
 

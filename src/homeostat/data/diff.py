@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from homeostat.core.columns import Kind
-from homeostat.core.records import DatasetVersion
+from homeostat.core.records.data import DatasetVersion
 from homeostat.data.profile import CategoryProfile, ColumnProfile, NumberProfile, Profile
 
 

@@ -12,8 +12,10 @@ from homeostat.audit.log import record
 from homeostat.core.columns import Kind, Roles
 from homeostat.core.errors import Conflict, InvalidInput, Quarantined
 from homeostat.core.ids import derived_id
-from homeostat.core.ports import BlobStore, Json, Store, Transaction
-from homeostat.core.records import QuarantinedBatch, QuarantineState
+from homeostat.core.ports.blobs import BlobStore
+from homeostat.core.ports.store import Store, Transaction
+from homeostat.core.records.data import QuarantinedBatch, QuarantineState
+from homeostat.core.values import Json
 from homeostat.data.validate import ContractReport
 
 

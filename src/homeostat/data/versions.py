@@ -15,8 +15,11 @@ import polars as pl
 from homeostat.audit.log import record
 from homeostat.core.columns import Kind, Roles
 from homeostat.core.errors import Conflict, NotFound
-from homeostat.core.ports import BlobStore, Json, Store, TableStore, Transaction
-from homeostat.core.records import DatasetVersion
+from homeostat.core.ports.blobs import BlobStore
+from homeostat.core.ports.data import TableStore
+from homeostat.core.ports.store import Store, Transaction
+from homeostat.core.records.data import DatasetVersion
+from homeostat.core.values import Json
 from homeostat.data.cast import conform
 from homeostat.data.contract import Contract, apply_overrides, infer_contract
 from homeostat.data.kinds import infer_kinds

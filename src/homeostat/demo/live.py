@@ -20,7 +20,8 @@ from homeostat.app.up import answers
 from homeostat.app.wiring import House, open_house
 from homeostat.core.errors import CheckFailed, Conflict, Unreachable
 from homeostat.core.ids import derived_id
-from homeostat.core.records import Cycle, CycleState, Event
+from homeostat.core.records.cycles import Cycle, CycleState
+from homeostat.core.records.events import Event
 from homeostat.demo.replay import Airline, Tally, days
 from homeostat.registry.versions import CHAMPION
 from homeostat.retrain.requests import ask

@@ -18,7 +18,7 @@ from homeostat.app.backtest import backtest_project
 from homeostat.app.project import load
 from homeostat.app.wiring import open_house
 from homeostat.core.errors import CheckFailed, Conflict
-from homeostat.core.records import CycleState
+from homeostat.core.records.cycles import CycleState
 from homeostat.demo.flights import flights
 from homeostat.demo.live import Live, Story
 from homeostat.demo.project import free_pair, write_project

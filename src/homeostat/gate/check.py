@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 import numpy as np
 
-from homeostat.core.records import Json
+from homeostat.core.values import Json
 from homeostat.gate.evidence import Evidence
 from homeostat.gate.settings import GateSettings
 from homeostat.gate.stats import Interval

@@ -12,8 +12,13 @@ import polars as pl
 from homeostat.audit.log import record
 from homeostat.core.columns import Roles, Signature
 from homeostat.core.errors import InvalidInput, JobFailed, NotEnoughData, NotFound, near
-from homeostat.core.ports import BlobStore, CandidateProbe, Clock, ProbeAnswer, Store
-from homeostat.core.records import GateReport, Json, ModelVersion, Run
+from homeostat.core.ports.blobs import BlobStore
+from homeostat.core.ports.clock import Clock
+from homeostat.core.ports.probe import CandidateProbe, ProbeAnswer
+from homeostat.core.ports.store import Store
+from homeostat.core.records.registry import GateReport, ModelVersion
+from homeostat.core.records.tracking import Run
+from homeostat.core.values import Json
 from homeostat.gate.evidence import PROBE_ROWS, Evidence
 from homeostat.gate.settings import GateSettings
 from homeostat.gate.suite import SuiteReport, run_suite

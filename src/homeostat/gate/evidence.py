@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from homeostat.core.columns import Signature, Task
-from homeostat.core.ports import ProbeAnswer
+from homeostat.core.ports.probe import ProbeAnswer
 from homeostat.track.predictions import Predictions
 
 PROBE_ROWS = 50

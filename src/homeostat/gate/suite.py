@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from homeostat.core.errors import HomeostatError, InvalidInput, near
-from homeostat.core.records import Json
+from homeostat.core.values import Json
 from homeostat.gate.check import Check, Result
 from homeostat.gate.checks import CHECKS
 from homeostat.gate.evidence import Evidence

@@ -7,8 +7,9 @@ from datetime import datetime
 from homeostat.audit.log import record
 from homeostat.core.columns import Column, Kind, Signature
 from homeostat.core.errors import InvalidInput, NotFound, near
-from homeostat.core.ports import Json, Transaction
-from homeostat.core.records import GateReport, ModelVersion
+from homeostat.core.ports.store import Transaction
+from homeostat.core.records.registry import GateReport, ModelVersion
+from homeostat.core.values import Json
 from homeostat.registry.declared import KINDS, Declared, Input
 from homeostat.registry.versions import CHALLENGER
 from homeostat.train.signature import to_json

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from homeostat.audit.log import record
 from homeostat.core.errors import Conflict, NotFound
-from homeostat.core.ports import Transaction
+from homeostat.core.ports.store import Transaction
 from homeostat.registry import names
 from homeostat.registry.routing import PREVIOUS, promote_in
 from homeostat.registry.sources import version_of

@@ -1,7 +1,7 @@
 """The model card: what a version is, where it comes from and how it was judged, for people (Mitchell et al., "Model cards", 2019)."""
 
-from homeostat.core.ports import Transaction
-from homeostat.core.records import ModelVersion
+from homeostat.core.ports.store import Transaction
+from homeostat.core.records.registry import ModelVersion
 
 
 def card(tx: Transaction, version: ModelVersion) -> str:

@@ -7,8 +7,9 @@ from datetime import datetime
 
 from homeostat.audit.log import record
 from homeostat.core.errors import Conflict, InvalidInput
-from homeostat.core.ports import Transaction
-from homeostat.core.records import Json, ModelVersion
+from homeostat.core.ports.store import Transaction
+from homeostat.core.records.registry import ModelVersion
+from homeostat.core.values import Json
 from homeostat.registry import names
 from homeostat.registry.declared import Examined
 from homeostat.registry.sources import PROMPT_SOURCES, Source, version_of

@@ -9,8 +9,8 @@ from typing import Any
 
 from homeostat.core.columns import Kind, Param
 from homeostat.core.errors import InvalidInput
-from homeostat.core.ports import BlobStore
-from homeostat.core.records import Json
+from homeostat.core.ports.blobs import BlobStore
+from homeostat.core.values import Json
 from homeostat.registry.versions import digests_of
 
 MOST_BYTES = 1_000_000

@@ -2,8 +2,9 @@
 
 import json
 
-from homeostat.core.ports import BlobStore
-from homeostat.core.records import Json, ModelVersion
+from homeostat.core.ports.blobs import BlobStore
+from homeostat.core.records.registry import ModelVersion
+from homeostat.core.values import Json
 from homeostat.train.requirements import recorded, unmet
 
 _REPORT = "compiled/report.json"

@@ -4,8 +4,8 @@ from datetime import datetime
 
 from homeostat.audit.log import record
 from homeostat.core.errors import Conflict
-from homeostat.core.ports import Store
-from homeostat.core.records import Route
+from homeostat.core.ports.store import Store
+from homeostat.core.records.routes import Route
 from homeostat.registry.routing import roll_back, take_back
 from homeostat.registry.versions import CHAMPION
 

@@ -8,8 +8,8 @@ from datetime import datetime
 
 from homeostat.audit.log import record
 from homeostat.core.errors import AlreadyExists, Conflict, InvalidInput, NotFound
-from homeostat.core.ports import Transaction
-from homeostat.core.records import RegisteredModel
+from homeostat.core.ports.store import Transaction
+from homeostat.core.records.registry import RegisteredModel
 
 IS_PROMPT = "mlflow.prompt.is_prompt"
 MOST_NAME, MOST_ALIAS, MOST_KEY, MOST_VALUE, MOST_DESCRIPTION = 256, 255, 250, 100_000, 100_000

@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from homeostat.audit.log import record
 from homeostat.core.errors import Conflict, InvalidInput, NotAllowed, near
-from homeostat.core.ports import Store, Transaction
-from homeostat.core.records import ModelVersion, Route, Segment, Split
+from homeostat.core.ports.store import Store, Transaction
+from homeostat.core.records.registry import ModelVersion
+from homeostat.core.records.routes import Route, Segment, Split
 from homeostat.registry.versions import CHALLENGER, CHAMPION
 
 PREVIOUS = "previous"

@@ -5,8 +5,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from homeostat.audit.log import record
-from homeostat.core.ports import Store, Transaction
-from homeostat.core.records import Route
+from homeostat.core.ports.store import Store, Transaction
+from homeostat.core.records.routes import Route
 from homeostat.registry.routing import route_json
 
 

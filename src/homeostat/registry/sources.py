@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from homeostat.core.errors import InvalidInput, NotFound
-from homeostat.core.ports import Transaction
-from homeostat.core.records import Json, LoggedModel, ModelVersion, Run
+from homeostat.core.ports.store import Transaction
+from homeostat.core.records.registry import ModelVersion
+from homeostat.core.records.tracking import LoggedModel, Run
+from homeostat.core.values import Json
 from homeostat.registry import names
 from homeostat.track.artifacts import SCHEME, blob_at, blob_of_uri, is_below, safe_path
 

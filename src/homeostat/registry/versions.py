@@ -6,8 +6,11 @@ from pathlib import Path
 
 from homeostat.audit.log import record
 from homeostat.core.errors import AuditBroken, InvalidInput, NotFound
-from homeostat.core.ports import BlobStore, Json, Store, Transaction
-from homeostat.core.records import GateReport, ModelVersion, Run, RunStatus
+from homeostat.core.ports.blobs import BlobStore
+from homeostat.core.ports.store import Store, Transaction
+from homeostat.core.records.registry import GateReport, ModelVersion
+from homeostat.core.records.tracking import Run, RunStatus
+from homeostat.core.values import Json
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"

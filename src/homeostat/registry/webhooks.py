@@ -17,8 +17,9 @@ from typing import Any
 from homeostat.audit.log import record
 from homeostat.core.errors import InvalidInput
 from homeostat.core.ids import derived_id
-from homeostat.core.ports import Json, Transaction
-from homeostat.core.records import Event
+from homeostat.core.ports.store import Transaction
+from homeostat.core.records.events import Event
+from homeostat.core.values import Json
 from homeostat.core.webhooks import Delivery, DeliveryState, Webhook
 
 CURSOR = "webhooks.cursor"

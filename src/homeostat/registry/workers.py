@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 from homeostat.audit.log import record
 from homeostat.core.errors import Unreachable
-from homeostat.core.ports import Clock, Store
+from homeostat.core.ports.clock import Clock
+from homeostat.core.ports.store import Store
 
 ALIVE = timedelta(seconds=5)
 PATIENCE_S = {"server": 60.0, "own": 900.0}  # by serve.environments: one may have to be built first

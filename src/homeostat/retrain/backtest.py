@@ -20,8 +20,9 @@ from msgspec import structs
 from homeostat.core.columns import Kind, Task
 from homeostat.core.errors import HomeostatError, InvalidInput
 from homeostat.core.ids import derived_id
-from homeostat.core.ports import Json
-from homeostat.core.records import CycleState, Event
+from homeostat.core.records.cycles import CycleState
+from homeostat.core.records.events import Event
+from homeostat.core.values import Json
 from homeostat.data.cast import conform
 from homeostat.data.kinds import infer_kinds
 from homeostat.retrain.backtest_result import BacktestResult, PolicyResult, StepResult, Turn

@@ -19,7 +19,7 @@ import polars as pl
 
 from homeostat.core.duration import Duration
 from homeostat.core.errors import HomeostatError, InvalidInput
-from homeostat.core.ports import Json
+from homeostat.core.values import Json
 from homeostat.retrain.backtest import Progress, Strategy, prepare, replay
 from homeostat.retrain.project import Project
 from homeostat.retrain.settings import RetrainSettings

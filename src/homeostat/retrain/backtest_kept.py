@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 import homeostat
-from homeostat.core.ports import Json
+from homeostat.core.values import Json
 from homeostat.retrain.backtest_result import PolicyResult
 
 MOST = 200

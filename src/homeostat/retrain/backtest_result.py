@@ -5,7 +5,7 @@ from typing import Any, Literal
 import msgspec
 
 from homeostat.core.errors import InvalidInput
-from homeostat.core.ports import Json
+from homeostat.core.values import Json
 
 Action = Literal["none", "waited", "promoted", "rejected", "rolled_back", "failed"]
 Metrics = dict[str, float]

@@ -12,8 +12,9 @@ from typing import Protocol
 from msgspec import structs
 
 from homeostat.core.errors import HomeostatError
-from homeostat.core.ports import Durable, Json
-from homeostat.core.records import CycleState
+from homeostat.core.ports.cycles import Durable
+from homeostat.core.records.cycles import CycleState
+from homeostat.core.values import Json
 from homeostat.retrain.settings import CanaryStep, RetrainSettings, Rollout
 
 

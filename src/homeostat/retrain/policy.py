@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from homeostat.core.records import Cycle
+from homeostat.core.records.cycles import Cycle
 from homeostat.retrain.settings import RetrainSettings
 from homeostat.retrain.triggers.situation import Firing, Situation
 

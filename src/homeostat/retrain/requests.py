@@ -5,8 +5,10 @@ from datetime import datetime
 
 from homeostat.audit.log import record
 from homeostat.core.errors import Conflict, InvalidInput
-from homeostat.core.ports import Json, Store
-from homeostat.core.records import Cycle, CycleState, Event
+from homeostat.core.ports.store import Store
+from homeostat.core.records.cycles import Cycle, CycleState
+from homeostat.core.records.events import Event
+from homeostat.core.values import Json
 from homeostat.retrain.cycle import CycleRequest
 
 

@@ -4,8 +4,9 @@ from datetime import datetime
 
 import polars as pl
 
-from homeostat.core.ports import Store
-from homeostat.core.records import CycleState, Run
+from homeostat.core.ports.store import Store
+from homeostat.core.records.cycles import CycleState
+from homeostat.core.records.tracking import Run
 from homeostat.data.versions import load
 from homeostat.registry.versions import package_of
 from homeostat.retrain.capture import settled

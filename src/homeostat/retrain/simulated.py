@@ -13,8 +13,8 @@ from msgspec import structs
 
 from homeostat.core.columns import Kind, Roles, Signature
 from homeostat.core.errors import HomeostatError, InvalidInput, JobFailed
-from homeostat.core.ports import Json
-from homeostat.core.records import Cycle, CycleState
+from homeostat.core.records.cycles import Cycle, CycleState
+from homeostat.core.values import Json
 from homeostat.data.split import split
 from homeostat.gate.evidence import Evidence
 from homeostat.gate.suite import run_suite
@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class SimulatedClock:
-    """Implements core.ports.Clock: time is what the simulation says, and never goes back."""
+    """Implements core.ports.clock.Clock: time is what the simulation says, and never goes back."""
 
     time: datetime
 
@@ -56,7 +56,7 @@ class SimulatedClock:
 
 
 class InlineDurable:
-    """Implements core.ports.Durable: runs each step at once. Results go through JSON, as they do where they are kept."""
+    """Implements core.ports.cycles.Durable: runs each step at once. Results go through JSON, as they do where they are kept."""
 
     def step(self, name: str, function: Callable[[], T]) -> T:
         del name

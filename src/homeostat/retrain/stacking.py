@@ -20,7 +20,7 @@ from msgspec import structs
 
 from homeostat.core.columns import Kind, Signature, Task
 from homeostat.core.errors import InvalidInput, NotEnoughData
-from homeostat.core.ports import Json
+from homeostat.core.values import Json
 from homeostat.retrain.renewal import State, Terms, renew
 from homeostat.retrain.stacked import Member, StackedModel, answers_of, weighed
 from homeostat.track.metric import class_indices

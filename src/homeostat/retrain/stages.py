@@ -16,8 +16,16 @@ import msgspec
 from homeostat.audit.log import record
 from homeostat.core.errors import CheckFailed, JobKilled, Quarantined, Unreachable
 from homeostat.core.ids import derived_id
-from homeostat.core.ports import BlobStore, CandidateProbe, Clock, Json, RecordLog, Store, TableStore, Transaction
-from homeostat.core.records import Cycle, CycleState, DatasetVersion, Run
+from homeostat.core.ports.blobs import BlobStore
+from homeostat.core.ports.clock import Clock
+from homeostat.core.ports.data import TableStore
+from homeostat.core.ports.probe import CandidateProbe
+from homeostat.core.ports.record_log import RecordLog
+from homeostat.core.ports.store import Store, Transaction
+from homeostat.core.records.cycles import Cycle, CycleState
+from homeostat.core.records.data import DatasetVersion
+from homeostat.core.records.tracking import Run
+from homeostat.core.values import Json
 from homeostat.data.versions import load
 from homeostat.registry.health import why_unhealthy
 from homeostat.registry.routing import promote, send_traffic, take_back

@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from homeostat.core.ports import RecordLog, Store, Transaction
-from homeostat.core.records import Cycle
+from homeostat.core.ports.record_log import RecordLog
+from homeostat.core.ports.store import Store, Transaction
+from homeostat.core.records.cycles import Cycle
 from homeostat.registry.routing import promote
 from homeostat.registry.versions import CHALLENGER, CHAMPION
 from homeostat.retrain.policy import Decision, decide

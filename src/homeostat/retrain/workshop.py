@@ -10,8 +10,14 @@ import polars as pl
 
 from homeostat.core.columns import Signature
 from homeostat.core.errors import InvalidInput
-from homeostat.core.ports import BlobStore, CandidateProbe, Clock, Store, TableStore
-from homeostat.core.records import DatasetVersion, GateReport, ModelVersion, Run
+from homeostat.core.ports.blobs import BlobStore
+from homeostat.core.ports.clock import Clock
+from homeostat.core.ports.data import TableStore
+from homeostat.core.ports.probe import CandidateProbe
+from homeostat.core.ports.store import Store
+from homeostat.core.records.data import DatasetVersion
+from homeostat.core.records.registry import GateReport, ModelVersion
+from homeostat.core.records.tracking import Run
 from homeostat.data.kinds import infer_kinds
 from homeostat.data.sources import read
 from homeostat.data.split import Split, refuse_leaks, split

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from homeostat import __version__
 from homeostat.core.errors import Conflict
-from homeostat.core.records import Json
+from homeostat.core.values import Json
 from homeostat.serve.door import Desk, Door, Endpoint
 
 _PLACE = re.compile(r"\{(\w+)\}")

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from homeostat.core.errors import HomeostatError, InvalidInput, NotAllowed, near
-from homeostat.core.records import Json
+from homeostat.core.values import Json
 from homeostat.serve.wire import error_json
 
 log = logging.getLogger(__name__)

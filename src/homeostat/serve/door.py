@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from homeostat.core.ports import Clock
-from homeostat.core.records import Json
+from homeostat.core.ports.clock import Clock
+from homeostat.core.values import Json
 from homeostat.serve.exchange import Request, Response
 from homeostat.serve.manner import Manner
 from homeostat.serve.plane import Plane

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import msgspec
 
 from homeostat.core.errors import InvalidInput
-from homeostat.core.records import Json
+from homeostat.core.values import Json
 from homeostat.serve.exchange import Response
 
 _PARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-[!-~]*)?", re.ASCII)

@@ -9,7 +9,7 @@ import numpy as np
 
 from homeostat.core.columns import Signature
 from homeostat.core.errors import InvalidInput
-from homeostat.core.records import Json
+from homeostat.core.values import Json
 from homeostat.serve.answer import Answer
 from homeostat.serve.bodies import keys_in, not_json, refuse_twice
 from homeostat.serve.exchange import Request, Response

@@ -10,7 +10,7 @@ import msgspec
 from homeostat.core.columns import Column, Signature, Task
 from homeostat.core.errors import InvalidRows, near
 from homeostat.core.ids import derived_id
-from homeostat.core.records import Json
+from homeostat.core.values import Json
 from homeostat.serve.recording import EVERYTHING, Recording
 from homeostat.serve.validate import MOST_FIELDS, described, instant, value_of
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from homeostat.core.records import Route
+from homeostat.core.records.routes import Route
 from homeostat.serve.decoder import Decoder
 from homeostat.serve.evaluator import Quick
 from homeostat.serve.loaded import Loaded

@@ -14,8 +14,8 @@ import msgspec
 
 from homeostat.core.columns import Signature
 from homeostat.core.errors import Conflict, HomeostatError, NotFound, near
-from homeostat.core.ports import Clock
-from homeostat.core.records import Route
+from homeostat.core.ports.clock import Clock
+from homeostat.core.records.routes import Route
 from homeostat.serve.answer import Answer, Overloaded, PredictionFailed, Question, TooLate, VersionDown
 from homeostat.serve.batcher import Batcher, Evaluated, QueueBatcher, TickBatcher
 from homeostat.serve.beside import MOST_ROWS, beside

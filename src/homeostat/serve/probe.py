@@ -18,7 +18,7 @@ from typing import IO, Any
 import msgspec
 
 from homeostat.core.errors import JobFailed, JobKilled
-from homeostat.core.records import Json
+from homeostat.core.values import Json
 from homeostat.serve.probe_server import MODEL
 from homeostat.train.redact import Redactor
 from homeostat.train.runner import Interpreter, InterpreterOf, ours, scrubbed

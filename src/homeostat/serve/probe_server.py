@@ -15,7 +15,8 @@ from pathlib import Path
 from uuid import uuid4
 
 from homeostat.core.errors import HomeostatError
-from homeostat.core.records import Json, Route
+from homeostat.core.records.routes import Route
+from homeostat.core.values import Json
 from homeostat.serve.door import Desk
 from homeostat.serve.engine import Engine
 from homeostat.serve.evaluator import Evaluator, ThreadEvaluator

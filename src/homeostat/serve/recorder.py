@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from homeostat.core.errors import HomeostatError
-from homeostat.core.records import Json
+from homeostat.core.values import Json
 from homeostat.serve.beside import MOST_ROWS
 from homeostat.serve.record import Recorded, count, lines, number
 
 
 class Writes(Protocol):
-    """What serving needs of the record (`core.ports.RecordLog`)."""
+    """What serving needs of the record (`core.ports.record_log.RecordLog`)."""
 
     def write(self, kind: str, rows: Sequence[Json]) -> None: ...
     def submit(self, model: str, lines: bytes, done: Callable[[HomeostatError | None], None]) -> None: ...

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from homeostat.core.errors import Conflict
-from homeostat.core.records import Route, Split
+from homeostat.core.records.routes import Route, Split
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):

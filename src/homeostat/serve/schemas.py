@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from homeostat.core.columns import Column, Kind, Signature
-from homeostat.core.records import Json
+from homeostat.core.values import Json
 from homeostat.serve.arrow import STREAM
 from homeostat.serve.tensors import datatype_of, label_type
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from homeostat.core.records import Route
+from homeostat.core.records.routes import Route
 
 if TYPE_CHECKING:
     from homeostat.serve.plane import Plane

@@ -4,7 +4,8 @@ import msgspec
 
 from homeostat.core.columns import Signature
 from homeostat.core.errors import HomeostatError, InvalidRows
-from homeostat.core.records import Json, Route
+from homeostat.core.records.routes import Route
+from homeostat.core.values import Json
 from homeostat.registry.routing import rules_json
 from homeostat.serve.answer import Answer
 from homeostat.track.predictions import Predictions

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from uuid import uuid4
 
 from homeostat.core.errors import InvalidInput, NotFound
-from homeostat.core.records import BlobInfo
+from homeostat.core.records.blobs import BlobInfo
 
 _STAGING = ".staging"
 _MOST_PATH, _MOST_NAME = 1000, 255  # what S3 takes, below a prefix, and what file systems take; in bytes
@@ -58,7 +58,7 @@ def flush(path: Path) -> None:
 
 
 class LocalBlobs:
-    """A `core.ports.BlobStore` in a local folder. Safe for many threads and processes; the last writer of a path wins."""
+    """A `core.ports.blobs.BlobStore` in a local folder. Safe for many threads and processes; the last writer of a path wins."""
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root)

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from homeostat.core.errors import HomeostatError, InvalidInput, MissingExtra, NotAllowed, NotFound, Unreachable
-from homeostat.core.records import BlobInfo
+from homeostat.core.records.blobs import BlobInfo
 from homeostat.storage.blob_cache import BlobCache
 from homeostat.storage.blobs import checked
 
@@ -24,7 +24,7 @@ _END = None
 
 
 class ObjectBlobs:
-    """A `core.ports.BlobStore` in a bucket, below a prefix. Safe for many threads and processes; the last writer of a path wins.
+    """A `core.ports.blobs.BlobStore` in a bucket, below a prefix. Safe for many threads and processes; the last writer of a path wins.
 
     A tree is written object by object: who reads it while it is written may see a part of it. Whoever stores a tree names it, in the
     metadata, only when `put_tree` has returned. `cache` is where `local` copies to.

@@ -27,7 +27,7 @@ import msgspec
 import polars as pl
 
 from homeostat.core.errors import Conflict, InvalidInput, Unreachable
-from homeostat.core.records import Json
+from homeostat.core.values import Json
 from homeostat.storage.bulk import apart, frame_of
 from homeostat.storage.delta_log import FOLDER, newest_commit, snapshot
 from homeostat.storage.purging import purge, replace

@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from homeostat.core.columns import Column, Kind, Signature, Task
 from homeostat.core.errors import HomeostatError
-from homeostat.core.records import Json, Route
+from homeostat.core.records.routes import Route
+from homeostat.core.values import Json
 from homeostat.serve.answer import Answer, Question
 from homeostat.serve.door import Desk
 from homeostat.serve.engine import Engine

@@ -10,8 +10,9 @@ from datetime import datetime
 
 from homeostat.audit.log import record
 from homeostat.core.errors import InvalidInput, NotFound
-from homeostat.core.ports import Json, Transaction
-from homeostat.core.records import InputDataset, Point, Run, RunStatus
+from homeostat.core.ports.store import Transaction
+from homeostat.core.records.tracking import InputDataset, Point, Run, RunStatus
+from homeostat.core.values import Json
 from homeostat.track import limits
 from homeostat.track.artifacts import run_artifacts
 from homeostat.track.experiments import active, location_of

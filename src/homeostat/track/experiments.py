@@ -5,8 +5,9 @@ from datetime import datetime
 
 from homeostat.audit.log import record
 from homeostat.core.errors import InvalidInput, NotFound
-from homeostat.core.ports import Json, Transaction
-from homeostat.core.records import Experiment
+from homeostat.core.ports.store import Transaction
+from homeostat.core.records.tracking import Experiment
+from homeostat.core.values import Json
 from homeostat.track import limits
 from homeostat.track.artifacts import checked_location, experiment_location
 

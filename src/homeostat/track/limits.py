@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from homeostat.core.errors import InvalidInput
-from homeostat.core.records import InputDataset, Point
+from homeostat.core.records.tracking import InputDataset, Point
 
 MOST_METRICS, MOST_PARAMS, MOST_TAGS, MOST_TOGETHER = 1000, 100, 100, 1000
 MOST_KEY, MOST_PARAM, MOST_TAG = 250, 6000, 8000

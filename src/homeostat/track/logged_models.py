@@ -7,8 +7,9 @@ from datetime import datetime
 
 from homeostat.audit.log import record
 from homeostat.core.errors import Conflict, InvalidInput, NotFound
-from homeostat.core.ports import Json, Transaction
-from homeostat.core.records import LoggedModel, LoggedModelStatus
+from homeostat.core.ports.store import Transaction
+from homeostat.core.records.tracking import LoggedModel, LoggedModelStatus
+from homeostat.core.values import Json
 from homeostat.track.artifacts import blob_at, experiment_location, logged_model_artifacts
 
 MOST_NAME, MOST_KEY, MOST_PARAM, MOST_TAG = 500, 250, 6000, 8000

@@ -6,7 +6,7 @@ from pathlib import PurePath
 from uuid import uuid4
 
 from homeostat.core.errors import InvalidInput, NotFound
-from homeostat.core.ports import BlobStore
+from homeostat.core.ports.blobs import BlobStore
 from homeostat.track.artifacts import writable_blob_of
 
 MOST_PARTS = 10_000

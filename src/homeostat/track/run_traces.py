@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from homeostat.core.ids import derived_id
-from homeostat.core.ports import Json, Transaction
-from homeostat.core.records import Run
+from homeostat.core.ports.store import Transaction
+from homeostat.core.records.tracking import Run
 from homeostat.core.traces import NAME_TAG, PLACE_TAG, RUN_KEY, SIZE_KEY, SPANS_TAG, Trace, TraceState
+from homeostat.core.values import Json
 from homeostat.track.traces import IN_STORE, place_of, span_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -6,8 +6,9 @@ from datetime import datetime
 
 from homeostat.audit.log import record
 from homeostat.core.errors import Conflict
-from homeostat.core.ports import Json, Transaction
-from homeostat.core.records import Metric, Run, RunStatus
+from homeostat.core.ports.store import Transaction
+from homeostat.core.records.tracking import Metric, Run, RunStatus
+from homeostat.core.values import Json
 from homeostat.track.run_traces import trace_run
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NoReturn, cast
 
 from homeostat.core.errors import InvalidInput
-from homeostat.core.ports import Transaction
+from homeostat.core.ports.store import Transaction
 from homeostat.core.traces import NAME_TAG, RUN_KEY, Trace, TraceCondition, TraceOrder, TraceQuery
 from homeostat.track.search.pages import next_token, offset_of
 from homeostat.track.search.tokens import Token, tokens, unquoted

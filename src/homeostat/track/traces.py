@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from homeostat.core.errors import InvalidInput, NotFound
-from homeostat.core.ports import Json, Transaction
+from homeostat.core.ports.store import Transaction
 from homeostat.core.traces import (
     NAME_TAG,
     PLACE_TAG,
@@ -19,6 +19,7 @@ from homeostat.core.traces import (
     Trace,
     TraceState,
 )
+from homeostat.core.values import Json
 
 IN_STORE = "TRACKING_STORE"
 MOST_LINKS = 100

@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from homeostat.core.ports import BlobStore
+from homeostat.core.ports.blobs import BlobStore
 from homeostat.train.graph import Planned, Recipe, Step, plan
 
 KEPT = 50

@@ -11,8 +11,9 @@ import polars as pl
 
 from homeostat.core.columns import Roles, Signature
 from homeostat.core.errors import Conflict, NotFound
-from homeostat.core.ports import BlobStore, Store
-from homeostat.core.records import Run, RunStatus
+from homeostat.core.ports.blobs import BlobStore
+from homeostat.core.ports.store import Store
+from homeostat.core.records.tracking import Run, RunStatus
 from homeostat.data.split import Split
 from homeostat.track.predictions import Predictions
 from homeostat.train.facts import code_of, environment_fact, hardware_fact, packages, rows_digest

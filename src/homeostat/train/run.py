@@ -11,8 +11,11 @@ import polars as pl
 
 from homeostat.core.columns import Roles, Signature
 from homeostat.core.errors import HomeostatError
-from homeostat.core.ports import BlobStore, Clock, Store
-from homeostat.core.records import DatasetVersion, Run, RunStatus
+from homeostat.core.ports.blobs import BlobStore
+from homeostat.core.ports.clock import Clock
+from homeostat.core.ports.store import Store
+from homeostat.core.records.data import DatasetVersion
+from homeostat.core.records.tracking import Run, RunStatus
 from homeostat.data.split import Split
 from homeostat.track.metrics import compute, defaults
 from homeostat.track.predictions import Predictions

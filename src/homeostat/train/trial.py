@@ -6,8 +6,12 @@ from pathlib import Path
 
 from homeostat.core.columns import Roles, Signature
 from homeostat.core.errors import HomeostatError
-from homeostat.core.ports import BlobStore, Clock, Store
-from homeostat.core.records import DatasetVersion, ModelVersion, Run, RunStatus
+from homeostat.core.ports.blobs import BlobStore
+from homeostat.core.ports.clock import Clock
+from homeostat.core.ports.store import Store
+from homeostat.core.records.data import DatasetVersion
+from homeostat.core.records.registry import ModelVersion
+from homeostat.core.records.tracking import Run, RunStatus
 from homeostat.data.split import Split
 from homeostat.track.runs import artifacts_of, fail_run, finish_run, start_run
 from homeostat.train.facts import environment_fact, hardware_fact, rows_digest

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from homeostat.audit.log import record
-from homeostat.core.ports import Store, Transaction
+from homeostat.core.ports.store import Store, Transaction
 
 
 def acknowledge(*, store: Store, model: str, actor: str, now: datetime, since: datetime, reason: str) -> int:

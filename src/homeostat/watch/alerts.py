@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from homeostat.core.ids import derived_id
-from homeostat.core.ports import Json, Transaction
-from homeostat.core.records import Event
+from homeostat.core.ports.store import Transaction
+from homeostat.core.records.events import Event
+from homeostat.core.values import Json
 from homeostat.core.webhooks import Delivery
 
 CURSOR = "alerts.cursor"

@@ -12,7 +12,8 @@ import polars as pl
 
 from homeostat.core.columns import Kind, Task
 from homeostat.core.errors import InvalidInput
-from homeostat.core.ports import Json, Transaction
+from homeostat.core.ports.store import Transaction
+from homeostat.core.values import Json
 from homeostat.track.metric import class_indices
 from homeostat.track.predictions import Predictions
 from homeostat.watch.methods import sample_kind

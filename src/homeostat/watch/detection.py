@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from homeostat.core.columns import Task
-from homeostat.core.ports import Json
+from homeostat.core.values import Json
 from homeostat.track.losses import LOSSES, loss_per_row
 from homeostat.track.predictions import Predictions
 from homeostat.watch.detector import kept

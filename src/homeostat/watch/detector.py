@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from homeostat.core.records import Json
+from homeostat.core.values import Json
 
 Stream = Literal["errors", "losses"]
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from homeostat.audit.log import record
 from homeostat.core.ids import derived_id
-from homeostat.core.ports import Transaction
-from homeostat.core.records import WindowVerdict
+from homeostat.core.ports.store import Transaction
+from homeostat.core.records.watching import WindowVerdict
 from homeostat.watch.incident import OF, Sign, follow, level, severity
 from homeostat.watch.settings import IncidentSettings
 

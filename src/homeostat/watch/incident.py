@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from homeostat.core.ids import derived_id
-from homeostat.core.records import Incident
+from homeostat.core.records.watching import Incident
 
 OF = 3  # the newest windows that count
 OPENS = 2  # of them must alarm

@@ -13,8 +13,10 @@ from homeostat.audit.log import record
 from homeostat.core.columns import Task
 from homeostat.core.errors import InvalidInput
 from homeostat.core.ids import derived_id
-from homeostat.core.ports import Json, RecordLog, Store, Transaction
-from homeostat.core.records import WindowVerdict
+from homeostat.core.ports.record_log import RecordLog
+from homeostat.core.ports.store import Store, Transaction
+from homeostat.core.records.watching import WindowVerdict
+from homeostat.core.values import Json
 from homeostat.serve.record import features_frame
 from homeostat.track.predictions import Predictions
 from homeostat.watch.acknowledging import acknowledged_since

@@ -11,7 +11,8 @@ import polars as pl
 
 from homeostat.core.columns import Column, Kind, Signature, Task
 from homeostat.core.errors import InvalidInput
-from homeostat.core.ports import Json, Transaction
+from homeostat.core.ports.store import Transaction
+from homeostat.core.values import Json
 from homeostat.data.profile import Profile, profile
 from homeostat.track.predictions import Predictions
 from homeostat.watch.importance import importance

@@ -9,7 +9,7 @@ import msgspec
 import polars as pl
 
 from homeostat.core.columns import Task
-from homeostat.core.records import Route, Split
+from homeostat.core.records.routes import Route, Split
 from homeostat.serve.router import choose
 from homeostat.serve.thompson import Rewards
 from homeostat.watch.join import as_truth, join

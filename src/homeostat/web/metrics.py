@@ -4,7 +4,8 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from homeostat.app.status import ModelStatus, status
 from homeostat.app.wiring import House
-from homeostat.core.records import CycleState, Route
+from homeostat.core.records.cycles import CycleState
+from homeostat.core.records.routes import Route
 from homeostat.watch.look import verdict_of
 
 _STATES = ("new", "unknown", "ok", "warn", "alarm")

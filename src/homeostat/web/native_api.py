@@ -19,7 +19,7 @@ from homeostat.app.status import as_json, status
 from homeostat.app.wiring import House
 from homeostat.core.errors import InvalidInput
 from homeostat.core.ids import derived_id
-from homeostat.core.records import Cycle
+from homeostat.core.records.cycles import Cycle
 from homeostat.retrain.requests import approve, ask
 from homeostat.serve.border import Handler, HasHeaders, Hosts, guarded, refused_by_routing
 from homeostat.web import jobs_api, openapi

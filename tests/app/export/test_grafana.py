@@ -14,7 +14,8 @@ from homeostat.app.export.targets.grafana import dashboard, text
 from homeostat.app.exporting import export
 from homeostat.app.project import load
 from homeostat.app.wiring import open_house
-from homeostat.core.records import Incident, Route, WindowVerdict
+from homeostat.core.records.routes import Route
+from homeostat.core.records.watching import Incident, WindowVerdict
 from homeostat.serve.exposition import exposition
 from homeostat.serve.metrics import ServeMetrics
 from homeostat.watch.performance import Performance

@@ -1,6 +1,6 @@
 from tests.retrain.situations import DAY, cycle, situation
 
-from homeostat.core.records import CycleState
+from homeostat.core.records.cycles import CycleState
 from homeostat.retrain.settings import Triggers
 from homeostat.retrain.triggers.first import TRIGGER
 

@@ -4,7 +4,7 @@ import pytest
 from tests.retrain.situations import DAY, NOW, cycle, situation
 
 from homeostat.core.errors import InvalidProject
-from homeostat.core.records import CycleState
+from homeostat.core.records.cycles import CycleState
 from homeostat.retrain.settings import Triggers
 from homeostat.retrain.triggers.schedule import TRIGGER, last_due
 

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 from tests.retrain.situations import DAY, cycle, situation
 
-from homeostat.core.records import CycleState
+from homeostat.core.records.cycles import CycleState
 from homeostat.retrain.settings import Triggers
 from homeostat.retrain.triggers.settling import TRIGGER
 from homeostat.retrain.triggers.situation import Champion

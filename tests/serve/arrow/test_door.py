@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from homeostat.core.columns import Column, Kind, Signature, Task
-from homeostat.core.records import Route
+from homeostat.core.records.routes import Route
 from homeostat.serve.arrow import STREAM
 from homeostat.serve.settings import ServeSettings
 from homeostat.storage.records import FileRecords

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from tests.serve.protocols.serving_both import NUMBERS
 
-from homeostat.core.records import Route
+from homeostat.core.records.routes import Route
 from homeostat.serve.settings import ServeSettings
 from homeostat.storage.records import FileRecords
 from homeostat.testing import serving as fakes

@@ -10,7 +10,7 @@ import httpx
 import numpy as np
 
 from homeostat.core.columns import Column, Kind, Signature, Task
-from homeostat.core.records import Route
+from homeostat.core.records.routes import Route
 from homeostat.serve.rpc.messages import SERVICE, messages
 from homeostat.serve.rpc.service import serve
 from homeostat.serve.settings import ServeSettings

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from homeostat.core.columns import Column, Kind, Signature, Task
 from homeostat.core.errors import HomeostatError
-from homeostat.core.records import Route
+from homeostat.core.records.routes import Route
 from homeostat.serve.answer import Answer
 from homeostat.serve.decoder import Decoder
 from homeostat.serve.exchange import Request

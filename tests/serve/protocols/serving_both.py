@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from homeostat.core.columns import Column, Kind, Signature, Task
-from homeostat.core.records import Route
+from homeostat.core.records.routes import Route
 from homeostat.serve.settings import ServeSettings
 from homeostat.storage.records import FileRecords
 from homeostat.testing import serving as fakes

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from tests.serve.protocols.serving_both import Both
 
-from homeostat.core.records import Route
+from homeostat.core.records.routes import Route
 from homeostat.serve.protocols import doors
 
 SEED = 20240601

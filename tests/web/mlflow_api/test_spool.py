@@ -16,7 +16,7 @@ import psutil
 import pytest
 from tests.compat.door import open_door
 
-from homeostat.core.records import Point, Run, RunStatus
+from homeostat.core.records.tracking import Point, Run, RunStatus
 from homeostat.storage.blobs import LocalBlobs
 from homeostat.storage.sql.store import open_store
 from homeostat.web.mlflow_api.endpoint import Reply

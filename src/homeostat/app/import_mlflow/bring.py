@@ -15,9 +15,13 @@ from typing import TypeVar
 from homeostat.app.import_mlflow.source import MlflowSource
 from homeostat.audit.log import record
 from homeostat.core.errors import Conflict, HomeostatError, InvalidInput, NotFound, Unreachable
-from homeostat.core.ports import BlobStore, Clock, Json, Store, Transaction
-from homeostat.core.records import Experiment, LoggedModel, ModelVersion, Point, RegisteredModel, Run, RunDetail
+from homeostat.core.ports.blobs import BlobStore
+from homeostat.core.ports.clock import Clock
+from homeostat.core.ports.store import Store, Transaction
+from homeostat.core.records.registry import ModelVersion, RegisteredModel
+from homeostat.core.records.tracking import Experiment, LoggedModel, Point, Run, RunDetail
 from homeostat.core.traces import PLACE_TAG, SPANS_TAG, Span, Trace
+from homeostat.core.values import Json
 from homeostat.registry.declared import Examined, examine
 from homeostat.registry.names import IS_PROMPT
 from homeostat.track.artifacts import blob_at, logged_model_artifacts, run_artifacts, safe_path, uri_of

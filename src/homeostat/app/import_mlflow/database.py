@@ -11,15 +11,14 @@ from homeostat.app.import_mlflow.places import LocalPlaces
 from homeostat.app.import_mlflow.source import model_id_in, time_of, time_or_none
 from homeostat.app.import_mlflow.spans import loaded, otlp_of
 from homeostat.core.errors import InvalidInput
-from homeostat.core.records import (
+from homeostat.core.records.registry import ModelVersion, RegisteredModel
+from homeostat.core.records.tracking import (
     Experiment,
     InputDataset,
     LoggedModel,
     LoggedModelMetric,
     LoggedModelStatus,
-    ModelVersion,
     Point,
-    RegisteredModel,
     Run,
     RunDetail,
     RunStatus,

@@ -13,15 +13,14 @@ from urllib.parse import quote, urlencode, urlsplit
 from homeostat.app.import_mlflow.rest_traces import spans_of, trace_of
 from homeostat.app.import_mlflow.source import model_id_in, time_of, time_or_none
 from homeostat.core.errors import InvalidInput, NotFound, Unreachable
-from homeostat.core.records import (
+from homeostat.core.records.registry import ModelVersion, RegisteredModel
+from homeostat.core.records.tracking import (
     Experiment,
     InputDataset,
     LoggedModel,
     LoggedModelMetric,
     LoggedModelStatus,
-    ModelVersion,
     Point,
-    RegisteredModel,
     Run,
     RunDetail,
     RunStatus,

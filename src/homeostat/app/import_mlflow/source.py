@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from homeostat.core.records import Experiment, LoggedModel, ModelVersion, Point, RegisteredModel, RunDetail
+from homeostat.core.records.registry import ModelVersion, RegisteredModel
+from homeostat.core.records.tracking import Experiment, LoggedModel, Point, RunDetail
 from homeostat.core.traces import Span, Trace
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

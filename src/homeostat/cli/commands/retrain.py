@@ -24,7 +24,7 @@ def COMMAND(
     from homeostat.cli.house import here
     from homeostat.cli.output import next_step, say, show
     from homeostat.cli.told import cycle_text
-    from homeostat.core.records import CycleState
+    from homeostat.core.records.cycles import CycleState
 
     house = here()
     cycle, is_served = ask_by_hand(house, because=because, function=function, force=force, must_be_served=wait)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from homeostat.core.columns import Task
-from homeostat.core.ports import ProbeAnswer
+from homeostat.core.ports.probe import ProbeAnswer
 from homeostat.gate.check import Check, Result
 from homeostat.gate.evidence import PROBE_ROWS, Evidence
 from homeostat.gate.settings import GateSettings

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from homeostat.core.errors import NotEnoughData, near
-from homeostat.core.records import Json
+from homeostat.core.values import Json
 from homeostat.gate import compare, segments
 from homeostat.gate.check import Check, Result
 from homeostat.gate.evidence import Evidence

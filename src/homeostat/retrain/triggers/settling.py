@@ -1,6 +1,6 @@
 """The world has changed, a successor was made at once, mostly of old rows; now there are enough new ones for a better one."""
 
-from homeostat.core.records import CycleState
+from homeostat.core.records.cycles import CycleState
 from homeostat.retrain.settings import Triggers
 from homeostat.retrain.triggers.situation import Firing, Situation, Trigger
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from homeostat.core.ids import derived_id
-from homeostat.core.records import Cycle, CycleState, Event
+from homeostat.core.records.cycles import Cycle, CycleState
+from homeostat.core.records.events import Event
 from homeostat.retrain.settings import Triggers
 
 _TRAINED = (CycleState.PROMOTED, CycleState.REJECTED, CycleState.ROLLED_BACK, CycleState.FAILED)

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from homeostat.core.columns import Signature, Task
 from homeostat.core.errors import InvalidInput
-from homeostat.core.records import Json
+from homeostat.core.values import Json
 
 Matrix = npt.NDArray[np.float64]
 Method = Literal["trees", "linear", "permutation"]

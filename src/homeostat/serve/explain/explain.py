@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from homeostat.core.columns import Task
-from homeostat.core.records import Json
+from homeostat.core.values import Json
 from homeostat.serve.evaluator import refuse_unsound
 from homeostat.serve.explain import linear, trees
 from homeostat.serve.explain.contributions import Contributions, Matrix, NotExplainable

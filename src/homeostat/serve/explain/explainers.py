@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from homeostat.core.errors import InvalidInput, MissingExtra
-from homeostat.core.records import Json
+from homeostat.core.values import Json
 from homeostat.serve.answer import Overloaded, PredictionFailed, TooLate, VersionDown
 from homeostat.serve.evaluator import ModelError
 from homeostat.serve.explain.contributions import NotExplainable

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from homeostat.core.columns import Signature
 from homeostat.core.errors import InvalidInput
-from homeostat.core.records import Json
+from homeostat.core.values import Json
 from homeostat.serve.answer import VersionDown
 from homeostat.serve.beside import MOST_ROWS, beside
 from homeostat.serve.evaluator import ModelError

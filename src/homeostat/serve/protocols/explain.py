@@ -1,7 +1,7 @@
 """POST /models/{model}/explain: what each column of a row added to the answer."""
 
 from homeostat.core.errors import InvalidRows
-from homeostat.core.records import Json
+from homeostat.core.values import Json
 from homeostat.serve.arrow.door import read_rows
 from homeostat.serve.door import Desk, Door, Endpoint
 from homeostat.serve.exchange import Request, Response

@@ -15,7 +15,7 @@ import msgspec
 
 from homeostat.core.columns import Column, Kind
 from homeostat.core.errors import HomeostatError, InvalidInput
-from homeostat.core.records import Json
+from homeostat.core.values import Json
 from homeostat.serve.answer import Answer
 from homeostat.serve.beside import MOST_BYTES, MOST_ROWS, beside
 from homeostat.serve.bodies import keys_in, not_json, refuse_twice

@@ -15,7 +15,7 @@ import asyncio
 from typing import Any
 
 from homeostat.core.errors import Conflict, InvalidInput
-from homeostat.core.records import Json
+from homeostat.core.values import Json
 from homeostat.serve.answer import Answer, Question
 from homeostat.serve.arrow.door import read_rows, told
 from homeostat.serve.bodies import labels_body

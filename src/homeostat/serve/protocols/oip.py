@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 from homeostat.core.errors import HomeostatError
-from homeostat.core.records import Json
+from homeostat.core.values import Json
 from homeostat.serve.beside import MOST_BYTES, MOST_ROWS, beside
 from homeostat.serve.door import Desk, Door, Endpoint
 from homeostat.serve.exchange import Request, Response

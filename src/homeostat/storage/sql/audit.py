@@ -8,8 +8,8 @@ from sqlalchemy import Connection, bindparam, select
 
 from homeostat.core.chain import GENESIS, digest
 from homeostat.core.errors import Conflict
-from homeostat.core.ports import Json
-from homeostat.core.records import Event
+from homeostat.core.records.events import Event
+from homeostat.core.values import Json
 from homeostat.storage.sql.prepared import Prepared, to_micros
 from homeostat.storage.sql.rows import record_of
 from homeostat.storage.sql.schema.audit import audit_events

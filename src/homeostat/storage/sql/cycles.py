@@ -3,7 +3,7 @@
 from sqlalchemy import Connection, Row, select
 
 from homeostat.core.errors import NotFound, near
-from homeostat.core.records import Cycle, CycleState
+from homeostat.core.records.cycles import Cycle, CycleState
 from homeostat.storage.sql.rows import record_of, upsert, values_of
 from homeostat.storage.sql.schema.cycles import cycles
 

@@ -3,8 +3,8 @@
 from sqlalchemy import Connection, insert, select
 
 from homeostat.core.errors import NotFound, near
-from homeostat.core.ports import Json
-from homeostat.core.records import DatasetVersion, QuarantinedBatch, QuarantineState
+from homeostat.core.records.data import DatasetVersion, QuarantinedBatch, QuarantineState
+from homeostat.core.values import Json
 from homeostat.storage.sql.rows import record_of, upsert, values_of
 from homeostat.storage.sql.schema.data import dataset_versions, datasets, quarantine
 

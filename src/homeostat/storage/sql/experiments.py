@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from homeostat.core.errors import AlreadyExists, InvalidInput, NotFound
 from homeostat.core.queries import Condition, ExperimentQuery, Order
-from homeostat.core.records import Experiment
+from homeostat.core.records.tracking import Experiment
 from homeostat.storage.sql.comparing import compare
 from homeostat.storage.sql.prepared import Prepared, of_micros
 from homeostat.storage.sql.rows import insert_missing, upsert

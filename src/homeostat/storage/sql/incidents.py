@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from homeostat.core.errors import NotFound, near
-from homeostat.core.records import Incident
+from homeostat.core.records.watching import Incident
 from homeostat.storage.sql.rows import record_of, upsert, values_of
 from homeostat.storage.sql.schema.incidents import incidents
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from homeostat.core.errors import Conflict, NotFound
 from homeostat.core.queries import LoggedModelQuery
-from homeostat.core.records import LoggedModel, LoggedModelMetric, LoggedModelStatus
+from homeostat.core.records.tracking import LoggedModel, LoggedModelMetric, LoggedModelStatus
 from homeostat.storage.sql.model_search import logged_models_statement
 from homeostat.storage.sql.rows import insert_missing, record_of, upsert, values_of
 from homeostat.storage.sql.schema.logged_models import (

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, func, select, update
 
-from homeostat.core.records import Point
+from homeostat.core.records.tracking import Point
 from homeostat.storage.sql.prepared import Prepared, PreparedIn, PreparedInsert
 from homeostat.storage.sql.schema.tracking import metric_points, metric_series
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select, update
 
-from homeostat.core.records import ModelVersion, RegisteredModel
+from homeostat.core.records.registry import ModelVersion, RegisteredModel
 from homeostat.storage.sql.prepared import Prepared, of_micros, to_micros
 from homeostat.storage.sql.schema.models import (
     model_aliases,

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, tuple_, up
 
 from homeostat.core.errors import AlreadyExists, NotFound, near
 from homeostat.core.queries import ModelQuery
-from homeostat.core.records import GateReport, ModelVersion, RegisteredModel
+from homeostat.core.records.registry import GateReport, ModelVersion, RegisteredModel
 from homeostat.storage.sql import model_rows
 from homeostat.storage.sql.model_rows import DELETED
 from homeostat.storage.sql.model_search import IS_PROMPT, models_statement, versions_statement

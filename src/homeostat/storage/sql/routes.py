@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, select
 
-from homeostat.core.records import Route, Segment, Split, Worker
+from homeostat.core.records.routes import Route, Segment, Split, Worker
 from homeostat.storage.sql.rows import record_of, upsert, values_of
 from homeostat.storage.sql.schema.serving import routes, workers
 

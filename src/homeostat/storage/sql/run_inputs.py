@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, select
 
 from homeostat.core.ids import derived_id
-from homeostat.core.records import InputDataset
+from homeostat.core.records.tracking import InputDataset
 from homeostat.storage.sql.prepared import PreparedIn
 from homeostat.storage.sql.rows import insert_missing
 from homeostat.storage.sql.schema.tracking import input_datasets, run_inputs, run_models

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from homeostat.core.errors import Conflict, NotFound
 from homeostat.core.queries import RunQuery
-from homeostat.core.records import InputDataset, Metric, Point, Run, RunDetail, RunStatus
+from homeostat.core.records.tracking import InputDataset, Metric, Point, Run, RunDetail, RunStatus
 from homeostat.storage.sql import metrics as metric_rows
 from homeostat.storage.sql import run_inputs
 from homeostat.storage.sql.experiments import SqlExperiments, number_of

@@ -30,7 +30,7 @@ _BEGIN_ALONE = f"BEGIN; SELECT pg_advisory_xact_lock({_LOCK})"
 
 
 class SqlStore:
-    """Implements core.ports.Store. Its engine is in autocommit: each transaction here says BEGIN and COMMIT itself. Safe to use from several threads and, for a file or a server, several processes."""
+    """Implements core.ports.store.Store. Its engine is in autocommit: each transaction here says BEGIN and COMMIT itself. Safe to use from several threads and, for a file or a server, several processes."""
 
     def __init__(self, engine: Engine, *, shared_connection: bool = False) -> None:
         self.engine = engine

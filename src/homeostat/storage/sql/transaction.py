@@ -21,7 +21,7 @@ from homeostat.storage.sql.webhooks import SqlWebhooks
 
 
 class SqlTransaction:
-    """Implements core.ports.Transaction on one connection."""
+    """Implements core.ports.store.Transaction on one connection."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

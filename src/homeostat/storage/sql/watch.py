@@ -2,8 +2,8 @@
 
 from sqlalchemy import Connection, func, insert, select
 
-from homeostat.core.ports import Json
-from homeostat.core.records import WindowVerdict
+from homeostat.core.records.watching import WindowVerdict
+from homeostat.core.values import Json
 from homeostat.storage.sql.rows import record_of, upsert, values_of
 from homeostat.storage.sql.schema.watch import states, window_verdicts
 

@@ -29,7 +29,7 @@ _SETTINGS = {"delta.enableExpiredLogCleanup": "false"}
 
 
 class DeltaTables:
-    """A `core.ports.TableStore`: one Delta table per name, in a local folder. Writers of a table queue on a file lock."""
+    """A `core.ports.data.TableStore`: one Delta table per name, in a local folder. Writers of a table queue on a file lock."""
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from homeostat.core.errors import InvalidInput, NotFound
-from homeostat.core.ports import BlobStore
+from homeostat.core.ports.blobs import BlobStore
 
 ESCAPES = ("../x", "a/../../x", "/etc/passwd", "", ".", "a/./b", "a//b", "a\\b", "a\0b", "a/", "..")
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from homeostat.core.errors import InvalidInput
-from homeostat.core.ports import RecordLog
+from homeostat.core.ports.record_log import RecordLog
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 

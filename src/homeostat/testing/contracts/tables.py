@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from homeostat.core.errors import InvalidInput, NotFound
-from homeostat.core.ports import TableStore
+from homeostat.core.ports.data import TableStore
 
 
 def rows(*values: int) -> pl.DataFrame:

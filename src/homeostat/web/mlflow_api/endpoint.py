@@ -17,7 +17,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from homeostat.core.ports import BlobStore, Clock, Store, Transaction
+from homeostat.core.ports.blobs import BlobStore
+from homeostat.core.ports.clock import Clock
+from homeostat.core.ports.store import Store, Transaction
 from homeostat.web.mlflow_api.call import Call
 
 if TYPE_CHECKING:

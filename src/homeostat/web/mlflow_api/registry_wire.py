@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from homeostat.core.ports import Transaction
-from homeostat.core.records import LoggedModel, LoggedModelMetric, LoggedModelStatus, ModelVersion, RegisteredModel
+from homeostat.core.ports.store import Transaction
+from homeostat.core.records.registry import ModelVersion, RegisteredModel
+from homeostat.core.records.tracking import LoggedModel, LoggedModelMetric, LoggedModelStatus
 from homeostat.track.artifacts import uri_of
 
 Json = dict[str, Any]

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from starlette.responses import FileResponse, Response, StreamingResponse
 
-from homeostat.core.ports import BlobStore, BlobWriter
+from homeostat.core.ports.blobs import BlobStore, BlobWriter
 from homeostat.web.mlflow_api.call import Call
 from homeostat.web.mlflow_api.errors import invalid
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from homeostat.core.records import Experiment, InputDataset, Point, Run, RunDetail
+from homeostat.core.records.tracking import Experiment, InputDataset, Point, Run, RunDetail
 from homeostat.track.artifacts import uri_of
 from homeostat.track.client_runs import NAME_TAG
 from homeostat.track.experiments import location_of

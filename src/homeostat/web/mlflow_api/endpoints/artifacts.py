@@ -7,7 +7,8 @@ from typing import Any
 
 from starlette.responses import Response
 
-from homeostat.core.ports import BlobStore, Transaction
+from homeostat.core.ports.blobs import BlobStore
+from homeostat.core.ports.store import Transaction
 from homeostat.track import multipart
 from homeostat.track.artifacts import blob_at, blob_of, uri_of, writable_blob_of
 from homeostat.web.mlflow_api.call import Call, as_integer

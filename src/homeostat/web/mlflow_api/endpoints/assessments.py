@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import uuid4
 
-from homeostat.core.ports import Transaction
+from homeostat.core.ports.store import Transaction
 from homeostat.track import traces
 from homeostat.web.mlflow_api.call import Call, as_text, missing, wrong
 from homeostat.web.mlflow_api.endpoint import Desk, Endpoint, Read, Write

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from homeostat.core.ports import Transaction
+from homeostat.core.ports.store import Transaction
 from homeostat.core.queries import ExperimentQuery
 from homeostat.track import experiments
 from homeostat.track.search import parse_filter, parse_order

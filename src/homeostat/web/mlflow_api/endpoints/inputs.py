@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from homeostat.core.ports import Transaction
-from homeostat.core.records import InputDataset
+from homeostat.core.ports.store import Transaction
+from homeostat.core.records.tracking import InputDataset
 from homeostat.track import client_runs, limits
 from homeostat.web.mlflow_api import wire
 from homeostat.web.mlflow_api.call import Call, as_integer, as_text, missing, wrong

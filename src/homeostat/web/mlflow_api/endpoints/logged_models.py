@@ -3,9 +3,9 @@
 from typing import Any
 from uuid import uuid4
 
-from homeostat.core.ports import Transaction
+from homeostat.core.ports.store import Transaction
 from homeostat.core.queries import Order
-from homeostat.core.records import LoggedModelStatus
+from homeostat.core.records.tracking import LoggedModelStatus
 from homeostat.track import limits, logged_models
 from homeostat.track.search.logged_models import logged_models_query
 from homeostat.track.search.pages import next_token, offset_of

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import msgspec
 from starlette.responses import Response
 
-from homeostat.core.ports import Transaction
-from homeostat.core.records import LoggedModelMetric, Point
+from homeostat.core.ports.store import Transaction
+from homeostat.core.records.tracking import LoggedModelMetric, Point
 from homeostat.track import client_runs, limits
 from homeostat.track.sampling import evenly
 from homeostat.web.mlflow_api import wire

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from homeostat.core.errors import InvalidInput
-from homeostat.core.ports import Transaction
+from homeostat.core.ports.store import Transaction
 from homeostat.registry import clients, names
 from homeostat.registry.declared import Examined, examine
 from homeostat.registry.search import versions_query

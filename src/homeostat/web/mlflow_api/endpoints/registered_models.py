@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from homeostat.core.ports import Transaction
+from homeostat.core.ports.store import Transaction
 from homeostat.registry import aliases, clients, names
 from homeostat.registry.search import models_query
 from homeostat.registry.sources import by_alias

@@ -7,9 +7,9 @@ from uuid import uuid4
 from starlette.responses import Response
 
 from homeostat.core.ids import timed_id
-from homeostat.core.ports import Transaction
+from homeostat.core.ports.store import Transaction
 from homeostat.core.queries import RunQuery
-from homeostat.core.records import RunDetail, RunStatus
+from homeostat.core.records.tracking import RunDetail, RunStatus
 from homeostat.track import client_runs, limits
 from homeostat.track.run_names import name_of
 from homeostat.track.search import parse_filter, parse_order

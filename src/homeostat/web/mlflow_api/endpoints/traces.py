@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from homeostat.core.errors import InvalidInput
-from homeostat.core.ports import Transaction
+from homeostat.core.ports.store import Transaction
 from homeostat.core.traces import Span, Trace
 from homeostat.registry.names import check_name
 from homeostat.track import traces

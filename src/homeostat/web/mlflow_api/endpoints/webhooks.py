@@ -4,7 +4,7 @@ from typing import Any
 from uuid import uuid4
 
 from homeostat.core.errors import HomeostatError, Unreachable
-from homeostat.core.ports import Transaction
+from homeostat.core.ports.store import Transaction
 from homeostat.core.webhooks import Webhook
 from homeostat.registry import webhooks
 from homeostat.registry.addresses import OutboundRules, check_addresses, target_of
