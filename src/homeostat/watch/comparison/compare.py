@@ -36,7 +36,7 @@ _RANK = {"alarm": 0, "warn": 1, "unknown": 2, "ok": 3}
 
 def compare_column(name: str, reference: Side, current: Side, *, settings: DriftSettings) -> ColumnVerdict:
     """Return what was measured in a column; its state waits for the p-values of all columns (`judged`)."""
-    drifts = [_share(name, what, reference, current, settings) for what in SHARES]
+    drifts = shares_moved(name, reference, current, settings)
     ours, theirs = reference.sample, current.sample
     if ours is not None and theirs is not None:
         kind: SampleKind = "number" if isinstance(ours, Numbers) else "category"
@@ -50,16 +50,16 @@ def compare_column(name: str, reference: Side, current: Side, *, settings: Drift
         kind=reference.kind,
         state="unknown",
         because="",
-        drifts=[one for one in drifts if one is not None],
-        reference=_facts(reference),
-        current=_facts(current),
-        picture=None if ours is None or theirs is None else _picture(ours, theirs),
+        drifts=drifts,
+        reference=facts_of(reference),
+        current=facts_of(current),
+        picture=None if ours is None or theirs is None else picture_of(ours, theirs),
     )
 
 
 def alone(name: str, side: Side | None, *, is_gone: bool) -> ColumnVerdict:
     """Return the verdict on a column that only one of the tables has: one that is gone alarms, a new one warns."""
-    facts = None if side is None else _facts(side)
+    facts = None if side is None else facts_of(side)
     return ColumnVerdict(
         name=name,
         kind=None if side is None else side.kind,
@@ -114,6 +114,12 @@ def judged(
     )
 
 
+def shares_moved(name: str, reference: Side, current: Side, settings: DriftSettings) -> list[Drift]:
+    """Return how much the shares of rows moved that have no value, or none of the kind."""
+    found = (_share(name, what, reference, current, settings) for what in SHARES)
+    return [one for one in found if one is not None]
+
+
 def _share(name: str, what: str, reference: Side, current: Side, settings: DriftSettings) -> Drift | None:
     """Return how much the share of such rows moved; None where neither side has any."""
     ours, theirs = getattr(reference, what), getattr(current, what)
@@ -142,6 +148,12 @@ def _with_state(column: ColumnVerdict, drifts: list[Drift], settings: DriftSetti
         state, because = "unknown", f"{fewest} values on one side, {settings.min_rows} are needed"
     else:
         state, because = "ok", "as the reference"
+    for one in column.joint:
+        if _RANK[one.state] < _RANK[state]:
+            state, because = (
+                one.state,
+                f"moved: {one.method} {one.effect:.3g} ({one.alarm:g} alarms; chance {one.p_value:.2g})",
+            )
     if column.change:
         state, because = ("alarm" if state == "alarm" else "warn"), f"{column.change}; {because}"
     return msgspec.structs.replace(column, state=state, because=because, drifts=drifts)
@@ -191,7 +203,8 @@ def _columns_summary(columns: Sequence[ColumnVerdict]) -> str:
     return f"{len(moved)} of {len(columns)} columns moved: {listed}{rest}"
 
 
-def _facts(side: Side) -> dict[str, float | str]:
+def facts_of(side: Side) -> dict[str, float | str]:
+    """Return what is shown of one side, shares first."""
     shares = {what: _ratio(getattr(side, what), side.rows) for what in ("missing", "infinite", "spoilt")}
     return {**{what: share for what, share in shares.items() if share or what == "missing"}, **side.facts}
 
@@ -200,7 +213,8 @@ def _ratio(count: float, rows: int) -> float:
     return count / rows if rows else 0.0
 
 
-def _picture(reference: Numbers | Categories, current: Numbers | Categories) -> Picture:
+def picture_of(reference: Numbers | Categories, current: Numbers | Categories) -> Picture:
+    """Return the shares of both in the reference's bins, or in the most frequent categories."""
     if isinstance(reference, Numbers) and isinstance(current, Numbers):
         edges = [f"{edge:.4g}" for edge in reference.edges]
         labels = [f"{low} to {high}" for low, high in zip(["least", *edges], [*edges, "greatest"], strict=True)]

@@ -4,6 +4,7 @@ import html
 
 from homeostat.watch.comparison.page import PAGE
 from homeostat.watch.comparison.result import ColumnVerdict, Comparison, Picture
+from homeostat.watch.joint import JointDrift
 from homeostat.watch.verdict import Drift
 
 _SHAPES = {"ok": "✓", "warn": "!", "alarm": "✗", "unknown": "?"}
@@ -66,7 +67,7 @@ def _row(column: ColumnVerdict) -> str:
         f'<td class="state">{_SHAPES[column.state]} {column.state}</td>',
         f"<th scope=row>{_safe(column.name)}<small>{column.kind or ''}</small></th>",
         f"<td>{'' if column.picture is None else _picture(column.picture)}</td>",
-        f"<td><table>{''.join(map(_measure, column.drifts))}</table></td>",
+        f"<td><table>{''.join(map(_measure, column.drifts))}{''.join(map(_together, column.joint))}</table></td>",
         f'<td class="words">{_safe(column.because)}{_facts(column)}</td>',
     ]
     return f'<tr class="{column.state}">{"".join(cells)}</tr>\n'
@@ -77,6 +78,13 @@ def _measure(drift: Drift) -> str:
     return (
         f"<tr><td>{_safe(drift.method.replace('_', ' '))}</td>"
         f'<td class="number">{drift.effect:.3g} ({drift.alarm:g})</td><td class="number">{chance}</td></tr>'
+    )
+
+
+def _together(drift: JointDrift) -> str:
+    return (
+        f"<tr><td>{_safe(drift.method)}</td>"
+        f'<td class="number">{drift.effect:.3g} ({drift.alarm:g})</td><td class="number">{drift.p_value:.2g}</td></tr>'
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any, Literal
 import msgspec
 
 from homeostat.core.columns import Kind
+from homeostat.watch.joint import JointDrift
 from homeostat.watch.verdict import Drift, State
 
 
@@ -19,7 +20,7 @@ class Picture(msgspec.Struct, frozen=True, kw_only=True):
 class ColumnVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """`because` says why the state is what it is, `change` that its type is another now. `drifts`: every number it rests on. Facts are None where a side has no such column.
 
-    `reliability`, of answers: how often it came true, by what was promised.
+    `joint`: of embeddings, what was measured on samples of both, each at alpha divided by their number. `reliability`, of answers: how often it came true, by what was promised.
     """
 
     name: str
@@ -27,6 +28,7 @@ class ColumnVerdict(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     because: str
     drifts: list[Drift] = []
+    joint: list[JointDrift] = []
     reference: dict[str, float | str] | None = None
     current: dict[str, float | str] | None = None
     picture: Picture | None = None

@@ -12,10 +12,12 @@ from homeostat.watch.comparison.result import ColumnVerdict, Comparison
 from homeostat.watch.comparison.roles import Named, answer_columns, wanted
 from homeostat.watch.comparison.side import Side, side_of_counts, side_of_rows, side_of_sketch
 from homeostat.watch.comparison.tables import HEAD, Counted, Table, kind_of
+from homeostat.watch.comparison.vectors import PROJECTIONS, compare_vectors, vectors_alone, vectors_of_rows
 from homeostat.watch.methods import method, sample_kind
 from homeostat.watch.profile import WindowProfile
 from homeostat.watch.profile.answers import AnswerSketch, answer_sketch
 from homeostat.watch.profile.numeric import NumberSketch, in_bins_of
+from homeostat.watch.profile.vectors import vector_size
 from homeostat.watch.settings import DriftSettings
 
 Tell = Callable[[int, int | None], None]
@@ -27,7 +29,7 @@ _GROUPS = {
     Kind.BOOLEAN: "yes or no",
     Kind.DATETIME: "dates",
 }
-_NESTED = "it holds lists or structs, not single values: split it into columns of its own"
+_NESTED = "it holds lists or structs, not single values or vectors of one length: split it into columns of its own"
 
 
 def compare_tables(
@@ -81,10 +83,19 @@ def compare_profiles(
                 hint="profile the current rows with `--like` the reference's profile",
             )
         one = compare_column(name, side_of_sketch(sketch), side_of_sketch(theirs), settings=settings)
-        now = None if kinds is None else kinds.get(name)
-        found.append(one if now is None else one.with_change(_change(sketch.kind, now)))
+        is_now = None if kinds is None else kinds.get(name)
+        found.append(one if is_now is None else one.with_change(_change(sketch.kind, is_now)))
+    for name, vectors in reference.vectors.items():
+        now = current.vectors.get(name)
+        found.append(
+            vectors_alone(name, vectors, is_gone=True)
+            if now is None
+            else compare_vectors(name, vectors, now, settings=settings)
+        )
     found += [unread(name, _NESTED) for name in reference.skipped]
-    known = {*reference.columns, *reference.skipped}
+    known = {*reference.columns, *reference.vectors, *reference.skipped}
+    found += [vectors_alone(name, one, is_gone=False) for name, one in current.vectors.items() if name not in known]
+    known |= current.vectors.keys()
     found += [
         alone(name, side_of_sketch(current.columns[name]) if name in current.columns else None, is_gone=False)
         for name in kinds or current.columns
@@ -136,6 +147,11 @@ def _column(name: str, reference: Table, current: Table, settings: DriftSettings
     if name not in reference.columns:
         return alone(name, _only(current, name), is_gone=False)
     before, after = _read(reference, name), _read(current, name)
+    size = None if isinstance(before, Counted) else vector_size(before.head(HEAD))
+    if size is not None and not isinstance(before, Counted):
+        vectors = vectors_of_rows(before, size)
+        words = after if not isinstance(after, Counted) else current.column(name)
+        return compare_vectors(name, vectors, vectors_of_rows(words, size, like=vectors), settings=settings)
     was, now = kind_of(before), kind_of(after)
     if was is None or now is None:
         return unread(name, _NESTED)
@@ -177,6 +193,6 @@ def _change(was: Kind, now: Kind) -> str:
 
 def _refuse_unknown(settings: DriftSettings) -> None:
     """Raise NotFound for a method that there is not, before anything is read."""
-    known = {*SHARES, *ANSWERS}
+    known = {*SHARES, *ANSWERS, PROJECTIONS}
     for name in [*(settings.methods or ()), *(name for name in settings.thresholds if name not in known)]:
         method(name)

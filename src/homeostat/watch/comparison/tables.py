@@ -17,9 +17,11 @@ from homeostat.serve.batch.inputs import chunks, files_of, rows_known
 from homeostat.watch.comparison.pieces import place
 from homeostat.watch.comparison.roles import Named, answer_columns, wanted
 from homeostat.watch.profile import WindowProfile, merged, profile_of
+from homeostat.watch.profile.vectors import vector_size
 
 HEAD = 20_000  # rows from which a table in pieces tells its kinds
 PIECE = 65_536  # rows
+_VALUES = 8_000_000  # of vectors in a piece
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -145,8 +147,23 @@ def size_in_rows(asked: str, *, root: Path) -> int | None:
         return None
     files = files_of(asked, root=root)
     if all(file.suffix.lower() in _PARQUET for file in files):
-        return 64 * (rows_known(files) or 0)  # a column, sorted, and what a method computes on the way
+        # a column, sorted, and what a method computes on the way; or one of vectors
+        return max(64 * (rows_known(files) or 0), 3 * _largest_nested(files))
     return sum(file.stat().st_size * (3 if file.suffix.lower() in _TEXTS else 12) for file in files)
+
+
+def _largest_nested(files: Sequence[Path]) -> int:
+    """Return how many bytes the largest column of lists takes, unpacked."""
+    import pyarrow.parquet as pq
+
+    sizes: dict[str, int] = {}
+    for file in files:
+        about = pq.read_metadata(file)
+        for group in map(about.row_group, range(about.num_row_groups)):
+            for column in map(group.column, range(group.num_columns)):
+                if "." in column.path_in_schema:
+                    sizes[column.path_in_schema] = sizes.get(column.path_in_schema, 0) + column.total_uncompressed_size
+    return max(sizes.values(), default=0)
 
 
 def profile_table(
@@ -168,12 +185,19 @@ def profile_table(
     head = head_of(asked, root=root)
     own = {name: kind_of(head[name]) for name in head.columns}
     answers = None if like is not None else answer_columns(head.select(wanted(head.columns, named)), named)
+    sizes = vector_sizes(head)
     found = {name: kind for name, kind in own.items() if kind is not None} if like is None else like.kinds
     total = rows_known(files)
-    run, pieces = place(on), frames(files)
+    run, pieces = place(on), frames(files, width=sum(sizes.values()))
     whole: WindowProfile | None = None
     for frame in islice(pieces, _SETTLING):
-        part = profile_of(frame, found, like=whole if whole is not None else like, answers=answers)
+        part = profile_of(
+            frame,
+            found,
+            like=whole if whole is not None else like,
+            answers=answers,
+            vectors=sizes if like is None else None,
+        )
         whole = part if whole is None else merged(whole, part)
         tell(whole.rows, total)
         if whole.has_bins:
@@ -185,7 +209,14 @@ def profile_table(
             tell(whole.rows, total)
     if whole is None or not whole.rows:
         raise InvalidInput(f"'{asked}' has no rows", hint="only a header is there: check the export")
-    return msgspec.structs.replace(whole, skipped=[name for name, kind in own.items() if kind is None])
+    skipped = [name for name, kind in own.items() if kind is None and name not in whole.vectors]
+    return msgspec.structs.replace(whole, skipped=skipped)
+
+
+def vector_sizes(head: pl.DataFrame) -> dict[str, int]:
+    """Return the columns of embeddings, and how many numbers each has, from the first rows."""
+    found = {column.name: vector_size(column) for column in head.iter_columns() if column.dtype.is_nested()}
+    return {name: size for name, size in found.items() if size is not None}
 
 
 def kinds_of(asked: str, *, root: Path) -> dict[str, Kind | None]:
@@ -221,10 +252,10 @@ def kind_of(column: pl.Series | Counted) -> Kind | None:
     return infer_kinds((head if is_told else column).to_frame())[column.name]
 
 
-def frames(files: Sequence[Path]) -> Iterator[pl.DataFrame]:
-    """Yield the rows of the files in pieces; raise InvalidInput for what cannot be read, and for rows that do not fit the header."""
+def frames(files: Sequence[Path], *, width: int = 0) -> Iterator[pl.DataFrame]:
+    """Yield the rows of the files in pieces, smaller ones where rows hold vectors of `width` numbers together; raise InvalidInput for what cannot be read, and for rows that do not fit the header."""
     if all(file.suffix.lower() in _PARQUET for file in files):
-        yield from _parquet_frames(files)
+        yield from _parquet_frames(files, rows=max(1, min(PIECE, _VALUES // max(1, width))))
         return
     for chunk in chunks(files, rows=PIECE):
         if chunk.misshapen:
@@ -236,7 +267,7 @@ def frames(files: Sequence[Path]) -> Iterator[pl.DataFrame]:
         yield pl.DataFrame(pl.from_arrow(chunk.table))
 
 
-def _parquet_frames(files: Sequence[Path]) -> Iterator[pl.DataFrame]:
+def _parquet_frames(files: Sequence[Path], *, rows: int) -> Iterator[pl.DataFrame]:
     """Yield the rows through a small buffer: pages of a mapped file would count as memory of this process."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -245,7 +276,7 @@ def _parquet_frames(files: Sequence[Path]) -> Iterator[pl.DataFrame]:
     for file in files:
         try:
             with pq.ParquetFile(file, pre_buffer=False, buffer_size=1 << 20) as opened:
-                for batch in opened.iter_batches(batch_size=PIECE, columns=names, use_threads=False):
+                for batch in opened.iter_batches(batch_size=rows, columns=names, use_threads=False):
                     yield pl.DataFrame(pl.from_arrow(batch))
         except (pa.ArrowException, OSError) as error:
             raise _unreadable(file.name, error) from error

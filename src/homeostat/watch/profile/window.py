@@ -13,6 +13,7 @@ from homeostat.watch.profile.category import CategorySketch, category_sketch, me
 from homeostat.watch.profile.instant import TimeSketch, merged_times, time_sketch
 from homeostat.watch.profile.numeric import NumberSketch, merged_numbers, number_sketch
 from homeostat.watch.profile.text import TextSketch, merged_texts, text_sketch
+from homeostat.watch.profile.vectors import VectorSketch, merged_vectors, vector_sketch
 
 VERSION = 1
 
@@ -22,7 +23,8 @@ ColumnSketch = NumberSketch | CategorySketch | TimeSketch | TextSketch
 class WindowProfile(msgspec.Struct, frozen=True, kw_only=True):
     """`rows` of the window, and its columns by name. `version` is that of the format: another is refused, never guessed at.
 
-    `skipped` names columns that are there and have no profile, as lists and structs; `answers`: of a model, where columns hold some.
+    `skipped` names columns that are there and have no profile, as lists and structs; `answers`: of a model, where columns hold some;
+    `vectors`: columns of embeddings.
     """
 
     version: int = VERSION
@@ -30,6 +32,7 @@ class WindowProfile(msgspec.Struct, frozen=True, kw_only=True):
     columns: dict[str, ColumnSketch] = {}
     skipped: list[str] = []
     answers: AnswerSketch | None = None
+    vectors: dict[str, VectorSketch] = {}
 
     @property
     def kinds(self) -> dict[str, Kind]:
@@ -40,7 +43,7 @@ class WindowProfile(msgspec.Struct, frozen=True, kw_only=True):
         """Whether every column of numbers has bins: some value of it was seen, or others gave them."""
         said = [] if self.answers is None else [self.answers.said]
         numbers = [one for one in [*self.columns.values(), *said] if isinstance(one, NumberSketch)]
-        return all(one.edges is not None for one in numbers)
+        return all(one.edges is not None for one in numbers) and all(one.has_bins for one in self.vectors.values())
 
     def with_bins(self) -> "WindowProfile":
         """Return the profile with one bin for each column of numbers that has none, so that parts made like it go together."""
@@ -51,7 +54,8 @@ class WindowProfile(msgspec.Struct, frozen=True, kw_only=True):
             for name, column in self.columns.items()
         }
         answers = None if self.answers is None else self.answers.with_bins()
-        return msgspec.structs.replace(self, columns=columns, answers=answers)
+        vectors = {name: one.with_bins() for name, one in self.vectors.items()}
+        return msgspec.structs.replace(self, columns=columns, answers=answers, vectors=vectors)
 
     def to_bytes(self) -> bytes:
         """Return it as JSON; the sketches' own bytes are in base64."""
@@ -82,10 +86,12 @@ def profile_of(
     *,
     like: WindowProfile | None = None,
     answers: AnswerColumns | None = None,
+    vectors: Mapping[str, int] | None = None,
 ) -> WindowProfile:
     """Return the profile of the columns of a frame that have a kind. Values that do not fit their kind are counted, never an error.
 
     `answers` says which columns hold a model's answers, else `like` does; a frame without these has no profile of answers.
+    `vectors`: columns of embeddings and how many numbers each has, else those of `like`.
     Two profiles can be put together where their numeric bins are the same: those of `like`, else the quantiles of the frame itself.
     """
     known = {} if like is None else like.columns
@@ -96,7 +102,14 @@ def profile_of(
     roles = answers if answers is not None or before is None else before.columns
     is_there = roles is not None and all(name in frame.columns for name in roles.needed)
     said = answer_sketch(frame, roles, like=before) if roles is not None and is_there else None
-    return WindowProfile(rows=frame.height, columns=columns, answers=said)
+    before_vectors = {} if like is None else like.vectors
+    sizes = vectors if vectors is not None else {name: one.size for name, one in before_vectors.items()}
+    sketched = {
+        name: vector_sketch(frame[name], size, like=before_vectors.get(name))
+        for name, size in sizes.items()
+        if name in frame.columns
+    }
+    return WindowProfile(rows=frame.height, columns=columns, answers=said, vectors=sketched)
 
 
 def merged(a: WindowProfile, b: WindowProfile) -> WindowProfile:
@@ -104,8 +117,9 @@ def merged(a: WindowProfile, b: WindowProfile) -> WindowProfile:
 
     Raise InvalidInput where their columns or bins are not the same.
     """
-    if a.columns.keys() != b.columns.keys():
-        odd = sorted(a.columns.keys() ^ b.columns.keys())
+    ours, theirs = (each.columns.keys() | each.vectors.keys() for each in (a, b))
+    if ours != theirs:
+        odd = sorted(ours ^ theirs)
         raise InvalidInput(f"only one of two profiles has {', '.join(odd[:5])}", hint="profile the same columns")
     columns = {name: _merged(name, column, b.columns[name]) for name, column in a.columns.items()}
     return WindowProfile(
@@ -113,6 +127,7 @@ def merged(a: WindowProfile, b: WindowProfile) -> WindowProfile:
         columns=columns,
         skipped=sorted({*a.skipped, *b.skipped}),
         answers=merged_answers(a.answers, b.answers),
+        vectors={name: merged_vectors(one, b.vectors[name]) for name, one in a.vectors.items()},
     )
 
 
