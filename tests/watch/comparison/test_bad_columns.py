@@ -111,7 +111,7 @@ def test_a_reference_that_never_varied(tmp_path, before, after, state, by):
 
 @pytest.mark.parametrize("by", ["rows", "profiles"])
 def test_what_cannot_be_compared_is_listed(tmp_path, by):
-    old, new = (frame.with_columns(odd=pl.concat_list("x", "n")) for frame in (world(), world(1)))
+    old, new = (frame.with_columns(odd=pl.struct("x", "n")) for frame in (world(), world(1)))
     found = compared(tmp_path, old, new, by)
     assert found.state == "ok"
     assert "1 could not be compared" in found.summary
@@ -167,3 +167,26 @@ def test_a_million_distinct_categories(tmp_path, by):
         "x": "ok",
     }
     assert (tmp_path / "report.html").stat().st_size < 50_000
+
+
+def test_categories_without_a_name_are_told(tmp_path):
+    """Rare categories that are all new: by rows an alarm, by profiles a warning, and the page says what was put together."""
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 4_000, 80_000)
+    often = rng.random(80_000) < 0.5
+
+    def table(prefix):
+        words = pl.Series(
+            "c", [f"often{k % 10}" if is_often else f"{prefix}{k}" for k, is_often in zip(codes, often, strict=True)]
+        )
+        return words.to_frame()
+
+    found = compared(tmp_path, table("a"), table("b"), "profiles")
+    assert found.columns[0].state != "ok"
+    assert "4,0" in found.columns[0].because or "3,9" in found.columns[0].because
+    assert "categories are new" in found.columns[0].because
+    assert "most frequent categories; others are compared as one: c (" in found.notes[0]
+    found = compared(tmp_path, table("a"), table("a"), "profiles")
+    assert found.columns[0].state == "ok"
+    assert "in unnamed categories" in found.columns[0].reference
+    assert compared(tmp_path, table("a"), table("a"), "rows").notes == []

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from homeostat.core.columns import Kind
-from homeostat.watch.profile.category import CAPACITY, LONGEST, TOP, category_sketch, merged_categories
+from homeostat.watch.profile.category import CAPACITY, LONGEST, TOP, category_sketch, merged_categories, new_categories
 
 
 def sketch(values):
@@ -62,3 +62,12 @@ def test_long_names_that_begin_alike_stay_apart():
 def test_any_type_is_taken_as_text():
     found = category_sketch(pl.Series([[1, 2], [1, 2], None]), Kind.CATEGORY)
     assert (found.counts, found.nulls) == ({"[1, 2]": 2}, 1)
+
+
+def test_new_categories_are_about_those_that_only_one_side_has():
+    words = [f"w{i}" for i in range(9_000)]
+    old, new = (category_sketch(pl.Series(part * 2), Kind.CATEGORY) for part in (words[:6_000], words[3_000:]))
+    assert abs(new_categories(old, new) - 3_000) < 450
+    assert new_categories(old, old) == 0
+    assert old.unnamed > 0.6
+    assert category_sketch(pl.Series(words[:TOP]), Kind.CATEGORY).unnamed == 0.0

@@ -16,6 +16,7 @@ from homeostat.watch.comparison.vectors import PROJECTIONS, compare_vectors, vec
 from homeostat.watch.methods import method, sample_kind
 from homeostat.watch.profile import WindowProfile
 from homeostat.watch.profile.answers import AnswerSketch, answer_sketch
+from homeostat.watch.profile.category import TOP, CategorySketch, new_categories
 from homeostat.watch.profile.numeric import NumberSketch, in_bins_of
 from homeostat.watch.profile.vectors import vector_size
 from homeostat.watch.settings import DriftSettings
@@ -29,6 +30,7 @@ _GROUPS = {
     Kind.BOOLEAN: "yes or no",
     Kind.DATETIME: "dates",
 }
+_OFTEN = 10  # rows in a category, on average
 _NESTED = "it holds lists or structs, not single values or vectors of one length: split it into columns of its own"
 
 
@@ -69,7 +71,8 @@ def compare_profiles(
 ) -> Comparison:
     """Return the comparison from two profiles with the same bins. `kinds`: what the current columns are by themselves, where that is known."""
     _refuse_unknown(settings)
-    found = []
+    found: list[ColumnVerdict] = []
+    folded: list[str] = []
     for name, sketch in reference.columns.items():
         theirs = current.columns.get(name)
         if theirs is None:
@@ -83,8 +86,12 @@ def compare_profiles(
                 hint="profile the current rows with `--like` the reference's profile",
             )
         one = compare_column(name, side_of_sketch(sketch), side_of_sketch(theirs), settings=settings)
+        if isinstance(sketch, CategorySketch) and isinstance(theirs, CategorySketch) and sketch.unnamed:
+            folded.append(f"{name} ({sketch.unnamed:.0%} of the reference's values)")
+            one = one.with_change(_turnover(sketch, theirs))
         is_now = None if kinds is None else kinds.get(name)
-        found.append(one if is_now is None else one.with_change(_change(sketch.kind, is_now)))
+        change = "" if is_now is None else _change(sketch.kind, is_now)
+        found.append(one.with_change(change) if change else one)
     for name, vectors in reference.vectors.items():
         now = current.vectors.get(name)
         found.append(
@@ -107,7 +114,7 @@ def compare_profiles(
         rows=(reference.rows, current.rows),
         by="profiles",
         settings=settings,
-        notes=notes,
+        notes=[*notes, *_of_folded(folded)],
         answers=_answers(reference.answers, current.answers, settings),
     )
 
@@ -189,6 +196,30 @@ def _only(table: Table, name: str) -> Side | None:
 def _change(was: Kind, now: Kind) -> str:
     before, after = _GROUPS[was], _GROUPS[now]
     return "" if before == after else f"it held {before}, and holds {after} now"
+
+
+def _turnover(reference: CategorySketch, current: CategorySketch) -> str:
+    """Return what can be told of categories without a name: that most are new, where they are no open list of values met once or twice.
+
+    Only how many there are is known (HyperLogLog, within some percent), not how many rows they have.
+    """
+    new = new_categories(reference, current)
+    named = reference.to_categories()
+    are_met_often = named.other >= _OFTEN * (reference.distinct - len(named.counts))
+    return (
+        f"about {new:,} of its {current.distinct:,} categories are new"
+        if are_met_often and 2 * new > current.distinct
+        else ""
+    )
+
+
+def _of_folded(columns: Sequence[str]) -> list[str]:
+    if not columns:
+        return []
+    listed = ", ".join(columns[:5]) + (f" and {len(columns) - 5} more" if len(columns) > 5 else "")
+    return [
+        f"A profile names the {TOP:,} most frequent categories; others are compared as one: {listed}. `--by rows` compares them all."
+    ]
 
 
 def _refuse_unknown(settings: DriftSettings) -> None:

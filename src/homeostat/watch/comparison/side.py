@@ -98,6 +98,8 @@ def side_of_sketch(sketch: ColumnSketch) -> Side:
         case CategorySketch():
             counts = sketch.to_categories()
             facts = _category_facts(counts, sketch.distinct)
+            if counts.other:
+                facts["in unnamed categories"] = f"{sketch.unnamed:.1%}"
             return Side(kind=sketch.kind, rows=sketch.rows, missing=sketch.nulls, sample=counts, facts=facts)
         case TimeSketch():
             facts = {} if sketch.first is None else {"first": str(sketch.first), "last": str(sketch.last)}

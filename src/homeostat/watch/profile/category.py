@@ -37,6 +37,12 @@ class CategorySketch(msgspec.Struct, frozen=True, kw_only=True, tag="category"):
         """About how many different values there are; exact up to 2,000."""
         return len(self.counts) if not self.error else round(_sketch(self.hll).get_estimate())
 
+    @property
+    def unnamed(self) -> float:
+        """The share of values in categories beyond the 1,000 most frequent, of which only the number is told."""
+        found = self.to_categories()
+        return found.other / len(found) if len(found) else 0.0
+
     def to_categories(self) -> Categories:
         """Return what the drift methods measure: the 1,000 most frequent by name, the rest as one."""
         if not self.error and len(self.counts) <= TOP:
@@ -80,6 +86,16 @@ def merged_categories(a: CategorySketch, b: CategorySketch) -> CategorySketch:
         counts=counts,
         hll=union.get_result(tgt_hll_type.HLL_8).serialize_compact(),
     )
+
+
+def new_categories(reference: CategorySketch, current: CategorySketch) -> int:
+    """Return about how many categories only the current side has, within some percent of all of them."""
+    union = hll_union(_LG_K)
+    for each in (reference.hll, current.hll):
+        if each:
+            union.update(_sketch(each))
+    known = float(_sketch(reference.hll).get_estimate()) if reference.hll else 0.0
+    return max(0, round(float(union.get_estimate()) - known))
 
 
 def count_words(column: pl.Series) -> dict[str, int]:
