@@ -30,7 +30,7 @@ class App:
         self._hosts = Hosts(desk.settings.host)
         self._metrics = desk.plane.metrics
         self._working: set[asyncio.Task[None]] = set()
-        self._express = Express(desk, self._ordinary)
+        self._express = Express(desk, self._ordinary, refused)
 
     def short_way(self, request: Request) -> Take | None:
         """Return what takes requests of this head and answers them without anybody waiting; None where the ordinary way is theirs."""

@@ -25,9 +25,10 @@ INLINE_ROWS = 1024  # a compiled model answers so many within a millisecond or t
 
 
 class Evaluated(msgspec.Struct, eq=False):
-    """`seconds` and `batch_rows` are of the whole batch."""
+    """`start` (of `time.perf_counter`), `seconds` and `batch_rows` are of the whole batch."""
 
     predictions: Predictions
+    start: float
     seconds: float
     batch_rows: int
 
@@ -110,7 +111,7 @@ class TickBatcher:
         start = time.perf_counter()
         predictions = self._model.answer(table)
         refuse_unsound(predictions, table.height)
-        return Evaluated(predictions, time.perf_counter() - start, table.height)
+        return Evaluated(predictions, start, time.perf_counter() - start, table.height)
 
     def abort(self) -> None:
         """Nothing to give up: it does not hang."""
@@ -201,7 +202,7 @@ class QueueBatcher:
                 await self._one_by_one(batch, again=again)
             _refuse(batch, error)
         else:
-            _hand_out(batch, Evaluated(predictions, time.perf_counter() - start, table.height))
+            _hand_out(batch, Evaluated(predictions, start, time.perf_counter() - start, table.height))
 
     async def _one_by_one(self, batch: list[_Waiting], *, again: int) -> None:
         for one in batch:
@@ -264,7 +265,7 @@ def _hand_out(batch: Sequence[_Waiting], found: Evaluated) -> None:
         if not future.done():
             scores = None if whole.scores is None else whole.scores[at:end]
             mine = Predictions(labels=whole.labels[at:end], scores=scores, classes=whole.classes)
-            future.set_result(Evaluated(mine, found.seconds, found.batch_rows))
+            future.set_result(Evaluated(mine, found.start, found.seconds, found.batch_rows))
         at = end
 
 

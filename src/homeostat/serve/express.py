@@ -1,9 +1,9 @@
-"""The short way of the most frequent requests: rows for a compiled champion that nobody is on trial beside.
+"""The short way of the most frequent requests: rows for a champion that nobody is on trial beside.
 
-Such a request needs nobody to wait for: it is decoded as it arrives, evaluated with whatever else arrived in the same turn of the event loop,
-recorded with them in one write, and answered. No task is made and no future; that halves what a request costs. Anything unusual (another
-version on trial, an id that the client chose, a deadline, Arrow, a fault of any kind) is left to the ordinary way, which begins anew with the
-same bytes and says what there is to say.
+Such a request is decoded as it arrives. A compiled champion evaluates it with whatever else arrived in the same turn of the event loop; any
+other is asked in its process. What is answered in one turn is recorded in one write, and told. No task is made for a request; that halves
+what it costs. Anything unusual (another version on trial, an id that the client chose, a deadline, Arrow, a body that is not as it should be) is
+left to the ordinary way, which begins anew with the same bytes and says what there is to say.
 """
 
 import asyncio
@@ -18,21 +18,24 @@ from typing import Any
 import msgspec
 
 from homeostat.core.errors import HomeostatError
+from homeostat.serve.answer import Overloaded, Question
 from homeostat.serve.arrow import speaks_arrow
+from homeostat.serve.batcher import Evaluated
 from homeostat.serve.beside import MOST_BYTES
 from homeostat.serve.decoder import Asked
 from homeostat.serve.door import Desk, Endpoint
 from homeostat.serve.evaluator import refuse_unsound
-from homeostat.serve.exchange import Request
+from homeostat.serve.exchange import Request, Response
 from homeostat.serve.heads import Reply, Take
 from homeostat.serve.lane import Lane
 from homeostat.serve.manner import Batch, Manner
-from homeostat.serve.record import PredictionRow, Recorded, bulks, lines, microseconds, number
+from homeostat.serve.record import PredictionRow, Recorded, bulks, count, lines, microseconds, number
 from homeostat.serve.recording import Recording
 from homeostat.serve.table import TALL, Table
 from homeostat.serve.tracing import Tracing, Trail
 
 MOST_ROWS = 256  # of one request
+Refuse = Callable[[HomeostatError, Endpoint], Response]
 Ordinary = Callable[[Request, Reply], None]
 
 _encode = msgspec.json.Encoder().encode
@@ -40,6 +43,8 @@ _UNUSUAL = frozenset(["x-request-id", "x-request-timeout-ms", "x-caller", "trace
 
 
 class _Taken(msgspec.Struct, eq=False):
+    """A request on this way, and its rows of a batch once there is an answer."""
+
     endpoint: Endpoint
     manner: Manner
     request: Request
@@ -49,17 +54,22 @@ class _Taken(msgspec.Struct, eq=False):
     reply: Reply
     start: float
     trail: Trail | None = None
+    batch: Batch | None = None
+    rows: slice | None = None
 
 
 class Express:
-    """`ordinary(request, reply)` answers what this cannot. To be used on the event loop of the plane."""
+    """`ordinary(request, reply)` answers what this cannot, `refuse(endpoint, error)` says an error as the endpoint does. To be used on the event loop of the plane."""
 
-    def __init__(self, desk: Desk, ordinary: Ordinary) -> None:
+    def __init__(self, desk: Desk, ordinary: Ordinary, refuse: Refuse) -> None:
         self._desk = desk
         self._ordinary = ordinary
+        self._refuse = refuse
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._waiting: dict[str, tuple[Lane, list[_Taken]]] = {}
+        self._answered: dict[int, tuple[Lane, list[_Taken]]] = {}
+        self._failing: set[asyncio.Task[None]] = set()
         self._metrics = desk.plane.metrics
         self._tracing = desk.plane.tracing
 
@@ -85,6 +95,24 @@ class Express:
         asked, wish = read
         if asked.request_id is not None or asked.rows.table.height > MOST_ROWS:
             return False
+        taken = _Taken(endpoint, manner, request, asked, wish, self._desk.new_id(), reply, start)
+        if lane.model is None:
+            try:
+                future = lane.loaded.batcher.ask(asked.rows.table)
+            except Overloaded:
+                return False
+            future.add_done_callback(partial(self._asked, lane, taken))
+        else:
+            self._wait(model, lane, taken)
+        if self._tracing is not None:
+            taken.trail = self._tracing.begin(
+                None, model=model, request_id=taken.request_id, rows=asked.rows.table.height, start=start
+            )
+        return True
+
+    # -- compiled models: evaluated here, with all that came in the same turn
+
+    def _wait(self, model: str, lane: Lane, taken: _Taken) -> None:
         if not self._waiting:
             self._loop.call_soon(self._flush)
         found = self._waiting.get(model)
@@ -92,94 +120,157 @@ class Express:
             if found is not None:
                 self._flush_one(*found)
             found = self._waiting[model] = (lane, [])
-        taken = _Taken(endpoint, manner, request, asked, wish, self._desk.new_id(), reply, start)
-        if self._tracing is not None:
-            taken.trail = self._tracing.begin(
-                None, model=model, request_id=taken.request_id, rows=asked.rows.table.height, start=start
-            )
         found[1].append(taken)
-        return True
 
     def _flush(self) -> None:
         waiting, self._waiting = self._waiting, {}
         for lane, batch in waiting.values():
             self._flush_one(lane, batch)
 
-    def _flush_one(self, lane: Lane, batch: list[_Taken]) -> None:
+    def _flush_one(self, lane: Lane, requests: list[_Taken]) -> None:
+        assert lane.model is not None
         start = time.perf_counter()
-        table = Table.join([one.asked.rows.table for one in batch])
+        table = Table.join([one.asked.rows.table for one in requests])
         try:
             found = lane.model.answer(table)
             refuse_unsound(found, table.height)
         except Exception:  # noqa: BLE001 - border: the ordinary way asks again, one by one, and words what happens
-            for one in batch:
+            for one in requests:
                 self._ordinary(one.request, one.reply)
             return
-        seconds = time.perf_counter() - start
         self._desk.plane.remember(lane.route.model, table)
-        said = Batch(
-            found, found.labels.tolist(), None if found.scores is None else found.scores.tolist(), start, seconds
+        batch = Batch.of(found, start=start, seconds=time.perf_counter() - start, height=table.height)
+        at = 0
+        for one in requests:
+            end = at + one.asked.rows.table.height
+            one.batch, one.rows = batch, slice(at, end)
+            at = end
+        self._finish(lane, requests)
+
+    # -- all others: asked in their process, where the batcher puts together what waits
+
+    def _asked(self, lane: Lane, taken: _Taken, future: "asyncio.Future[Evaluated]") -> None:
+        """Take what the process said to a request; all that come in one turn are recorded together."""
+        error = future.exception()
+        if isinstance(error, Exception):
+            task = self._loop.create_task(self._fail(lane, taken, error))
+            self._failing.add(task)
+            task.add_done_callback(self._failing.discard)
+            return
+        found = future.result()
+        table = taken.asked.rows.table
+        self._desk.plane.remember(lane.route.model, table)
+        taken.batch = Batch.of(found.predictions, start=found.start, seconds=found.seconds, height=found.batch_rows)
+        taken.rows = slice(0, table.height)
+        if not self._answered:
+            self._loop.call_soon(self._finish_all)
+        self._answered.setdefault(id(lane), (lane, []))[1].append(taken)
+
+    def _finish_all(self) -> None:
+        answered, self._answered = self._answered, {}
+        for lane, requests in answered.values():
+            self._finish(lane, requests)
+
+    async def _fail(self, lane: Lane, taken: _Taken, error: Exception) -> None:
+        """Record that the version could not answer, and say so: it is not asked again, the rows may be what it broke of."""
+        rows = taken.asked.rows
+        question = Question(
+            model=lane.route.model,
+            request_id=taken.request_id,
+            table=rows.table,
+            keys=rows.keys,
+            times=rows.times,
+            key=taken.asked.key,
+            trail=taken.trail,
+            trace=None if taken.trail is None else taken.trail.trace_id,
         )
-        rows = _rows(lane, batch, said, self._desk.plane.recording, received=self._desk.clock.now())
+        try:
+            told = await self._desk.plane.fail(question, lane.loaded, error, start=taken.start)
+        except HomeostatError as unrecorded:
+            told = unrecorded
+        response = self._refuse(told, taken.endpoint)
+        if self._tracing is not None:
+            _trace_failure(self._tracing, lane, taken, error, told)
+        self._metrics.requested(taken.endpoint.path, response.status, time.perf_counter() - taken.start)
+        taken.reply(response)
+
+    # -- both: recorded, then told
+
+    def _finish(self, lane: Lane, requests: list[_Taken]) -> None:
+        """Record answers in one write; when they are kept, tell them."""
+        rows = _rows(lane, requests, self._desk.plane.recording, received=self._desk.clock.now())
         if not rows:
-            self._answer(lane, batch, said, None)
+            self._tell(lane, requests, None)
             return
         record = self._desk.record
-        number(rows, record.stamps(table.height))
+        number(rows, record.stamps(count(rows)))
 
         def done(error: HomeostatError | None) -> None:
             if threading.get_ident() == self._thread:
-                self._answer(lane, batch, said, error)
+                self._tell(lane, requests, error)
             else:
-                self._loop.call_soon_threadsafe(self._answer, lane, batch, said, error)
+                self._loop.call_soon_threadsafe(self._tell, lane, requests, error)
 
         record.submit(lane.route.model, lines(rows), done)
 
-    def _answer(self, lane: Lane, batch: list[_Taken], said: Batch, error: HomeostatError | None) -> None:
+    def _tell(self, lane: Lane, requests: list[_Taken], error: HomeostatError | None) -> None:
         """Tell everyone, or let the ordinary way say why it could not be recorded."""
         if error is not None:
-            for one in batch:
+            for one in requests:
                 self._ordinary(one.request, one.reply)
             return
-        at, now = 0, time.perf_counter()
-        for one in batch:
-            end = at + one.asked.rows.table.height
-            one.reply(one.manner.tell(lane, one.request_id, said, slice(at, end), one.wish))
-            at = end
-        if self._tracing is not None:
-            _tell(self._tracing, lane, batch, said, now)
+        now = time.perf_counter()
+        batches: dict[float, tuple[Batch, dict[str, list[float]], int]] = {}
+        for one in requests:
+            assert one.batch is not None
+            assert one.rows is not None
+            one.reply(one.manner.tell(lane, one.request_id, one.batch, one.rows, one.wish))
+            batch, starts, height = batches.get(one.batch.start) or (one.batch, {}, 0)
+            starts.setdefault(one.endpoint.path, []).append(one.start)
+            batches[batch.start] = batch, starts, height + one.rows.stop - one.rows.start
+            if self._tracing is not None:
+                _trace(self._tracing, lane, one, now)
         metrics = self._metrics
         series = metrics.series(lane.route.model, lane.version, "champion")
-        starts: dict[str, list[float]] = {}
-        for one in batch:
-            starts.setdefault(one.endpoint.path, []).append(one.start)
-        for path, each in starts.items():
-            series.answered_together(metrics.endpoint(path), each, said.start, now)
-        series.evaluated("ok", len(batch), at, at, said.seconds)
+        for batch, by_path, height in batches.values():
+            for path, came in by_path.items():
+                series.answered_together(metrics.endpoint(path), came, batch.start, now)
+            series.evaluated("ok", sum(map(len, by_path.values())), height, batch.height, batch.seconds)
 
 
-def _tell(tracing: Tracing, lane: Lane, batch: list[_Taken], said: Batch, now: float) -> None:
-    """Tell of the requests of a batch that are traced."""
-    evaluated = said.start + said.seconds
-    for one in batch:
-        if one.trail is not None:
-            trail = one.trail
-            trail.version, trail.route = lane.version, "champion"
-            trail.evaluated(one.start, said.start - one.start, evaluated, lane.version)
-            trail.recorded(evaluated, now)
-            trail.end = time.perf_counter()
-            tracing.tell(trail)
+def _trace(tracing: Tracing, lane: Lane, one: _Taken, now: float) -> None:
+    """Tell of a request that was answered, where it is traced."""
+    trail, batch = one.trail, one.batch
+    if trail is None or batch is None:
+        return
+    evaluated = batch.start + batch.seconds
+    trail.version, trail.route = lane.version, "champion"
+    trail.evaluated(one.start, max(0.0, batch.start - one.start), evaluated, lane.version)
+    trail.recorded(evaluated, now)
+    trail.end = time.perf_counter()
+    tracing.tell(trail)
 
 
-def _rows(lane: Lane, batch: list[_Taken], said: Batch, recording: Recording, *, received: datetime) -> list[Recorded]:
-    """Return what to record of a batch."""
-    at, number, latency_ms = microseconds(received), 0, said.seconds * 1e3
+def _trace_failure(tracing: Tracing, lane: Lane, one: _Taken, error: Exception, told: HomeostatError) -> None:
+    trail = one.trail
+    if trail is None:
+        return
+    trail.version, trail.route, trail.error = lane.version, "champion", told.code
+    trail.end = time.perf_counter()
+    trail.evaluated(one.start, 0.0, trail.end, lane.version, type(error).__name__)
+    tracing.tell(trail)
+
+
+def _rows(lane: Lane, requests: list[_Taken], recording: Recording, *, received: datetime) -> list[Recorded]:
+    """Return what to record of answers."""
+    at = microseconds(received)
     sample = None if recording.is_whole else recording.share
-    words, labels, scores = lane.words, said.labels, said.scores
+    words = lane.words
     found: list[Recorded] = []
-    for one in batch:
-        rows = one.asked.rows
-        start, number = number, number + rows.table.height
+    for one in requests:
+        rows, batch = one.asked.rows, one.batch
+        assert batch is not None
+        assert one.rows is not None
         if not recording.takes(one.request_id):
             continue
         first = PredictionRow(
@@ -189,7 +280,7 @@ def _rows(lane: Lane, batch: list[_Taken], said: Batch, recording: Recording, *,
             version=lane.version,
             route="champion",
             status="ok",
-            latency_ms=latency_ms,
+            latency_ms=batch.seconds * 1e3,
             trace=None if one.trail is None else one.trail.trace_id,
             sample=sample,
         )
@@ -198,21 +289,22 @@ def _rows(lane: Lane, batch: list[_Taken], said: Batch, recording: Recording, *,
                 first,
                 recording,
                 rows.table,
-                labels[start:number],
-                None if said.answer.scores is None else said.answer.scores[start:number],
+                batch.labels[one.rows],
+                None if batch.answer.scores is None else batch.answer.scores[one.rows],
                 keys=rows.keys,
                 times=rows.times,
                 key=one.asked.key,
             )
             continue
         for row, text in enumerate(recording.kept(rows.table).texts()):
-            key, moment, label = rows.keys[row], rows.times[row], labels[start + row]
+            key, moment, place = rows.keys[row], rows.times[row], one.rows.start + row
+            label = batch.labels[place]
             told = words.get(label)
             each = first if row == 0 else copy(first)
             each.row, each.features = row, text
             each.key = recording.key(one.asked.key if key is None else key)
             each.event_time = None if moment is None else microseconds(moment)
             each.prediction = _encode(label).decode() if told is None else told
-            each.scores = None if scores is None else scores[start + row]
+            each.scores = None if batch.scores is None else batch.scores[place]
             found.append(each)
     return found

@@ -19,6 +19,13 @@ class Batch(msgspec.Struct, eq=False, gc=False):
     scores: list[list[float]] | None
     start: float
     seconds: float
+    height: int
+
+    @classmethod
+    def of(cls, answer: Predictions, *, start: float, seconds: float, height: int) -> "Batch":
+        """`height`: rows of the whole batch; the answer may be of some of them."""
+        scores = None if answer.scores is None else answer.scores.tolist()
+        return cls(answer, answer.labels.tolist(), scores, start, seconds, height)
 
 
 class Manner(msgspec.Struct, frozen=True):

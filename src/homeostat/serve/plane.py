@@ -313,6 +313,16 @@ class Plane:
             request_id=asked.request_id, model=asked.model, version=answering.version, predictions=outcome.predictions
         )
 
+    async def fail(self, asked: Question, loaded: Loaded, error: Exception, *, start: float) -> HomeostatError:
+        """Record that a champion could not answer rows that it was asked at `start`; return what to tell. Raises Unreachable where that cannot be recorded."""
+        seconds = time.perf_counter() - start
+        outcome = self._failed(asked, loaded, "champion", error, received=self._clock.now(), seconds=seconds)
+        rows = asked.table.height
+        self.metrics.series(asked.model, loaded.version, "champion").evaluated("error", 1, rows, rows, seconds)
+        if outcome.rows:
+            await self._recorder.write(asked.model, outcome.rows)
+        return self._failure(asked, loaded.version, error)
+
     def remember(self, model: str, table: Table) -> None:
         """Keep now and then some rows that were answered, to warm up the next version with."""
         self._asked += 1
@@ -418,26 +428,7 @@ class Plane:
             outcome = _Outcome(found.predictions, rows, waited_s=waited_s)
         except (ModelError, VersionDown, TimeoutError) as error:
             seconds = time.perf_counter() - start
-            rows = failed(
-                asked,
-                self._recorded_error(error, loaded),
-                received=received,
-                version=loaded.version,
-                route=route,
-                latency_ms=seconds * 1e3,
-                recording=self.recording,
-            )
-            outcome = _Outcome(None, rows, error)
-            log.warning(
-                "serve.version_failed",
-                extra={
-                    "model": asked.model,
-                    "version": loaded.version,
-                    "route": route,
-                    "request_id": asked.request_id,
-                    "error": type(error).__name__,
-                },
-            )
+            outcome = self._failed(asked, loaded, route, error, received=received, seconds=seconds)
         except (Overloaded, TooLate) as error:
             series.refused(error.code)
             raise
@@ -449,6 +440,37 @@ class Plane:
         status = "ok" if outcome.predictions is not None else "error"
         series.evaluated(status, 1, asked.table.height, batch_rows, seconds)
         return outcome
+
+    def _failed(
+        self,
+        asked: Question,
+        loaded: Loaded,
+        route: RecordedRoute,
+        error: Exception,
+        *,
+        received: datetime,
+        seconds: float,
+    ) -> _Outcome:
+        log.warning(
+            "serve.version_failed",
+            extra={
+                "model": asked.model,
+                "version": loaded.version,
+                "route": route,
+                "request_id": asked.request_id,
+                "error": type(error).__name__,
+            },
+        )
+        rows = failed(
+            asked,
+            self._recorded_error(error, loaded),
+            received=received,
+            version=loaded.version,
+            route=route,
+            latency_ms=seconds * 1e3,
+            recording=self.recording,
+        )
+        return _Outcome(None, rows, error)
 
     def _recorded_error(self, error: Exception, loaded: Loaded) -> str:
         """Return what the record says of a failure: not the words of a model that reads personal columns, which may quote them."""

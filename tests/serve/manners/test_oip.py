@@ -33,6 +33,7 @@ LANE = Lane(
     version=3,
     decoder=Decoder(SIGNATURE),
     model=None,
+    loaded=None,
     names=("0", "1"),
     words={},
 )
@@ -135,7 +136,7 @@ def test_whatever_the_bytes_the_short_way_never_reads_anything_else(request_, da
 def test_answers_are_told_alike(request_):
     scores = np.array([[0.5, 0.5], [1.0, 0.0], [0.25, 0.75], [0.1, 0.9]])
     answer = Predictions(labels=np.array([1, 0, 1, 1]), scores=scores, classes=(0, 1))
-    batch = Batch(answer, answer.labels.tolist(), scores.tolist(), 0.0, 0.0)
+    batch = Batch.of(answer, start=0.0, seconds=0.0, height=4)
     asked, wish = QUICK.read(LANE, request_)
     assert asked.request_id is None
     mine = Predictions(labels=answer.labels[1:3], scores=scores[1:3], classes=(0, 1))
