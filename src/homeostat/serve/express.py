@@ -55,7 +55,7 @@ class _Taken(msgspec.Struct, eq=False):
     start: float
     trail: Trail | None = None
     batch: Batch | None = None
-    rows: slice | None = None
+    rows: slice = slice(0)
 
 
 class Express:
@@ -220,22 +220,22 @@ class Express:
                 self._ordinary(one.request, one.reply)
             return
         now = time.perf_counter()
-        batches: dict[float, tuple[Batch, dict[str, list[float]], int]] = {}
+        together: dict[tuple[float, str], list[_Taken]] = {}
         for one in requests:
-            assert one.batch is not None
-            assert one.rows is not None
-            one.reply(one.manner.tell(lane, one.request_id, one.batch, one.rows, one.wish))
-            batch, starts, height = batches.get(one.batch.start) or (one.batch, {}, 0)
-            starts.setdefault(one.endpoint.path, []).append(one.start)
-            batches[batch.start] = batch, starts, height + one.rows.stop - one.rows.start
+            batch = one.batch
+            assert batch is not None
+            one.reply(one.manner.tell(lane, one.request_id, batch, one.rows, one.wish))
+            together.setdefault((batch.start, one.endpoint.path), []).append(one)
             if self._tracing is not None:
                 _trace(self._tracing, lane, one, now)
         metrics = self._metrics
         series = metrics.series(lane.route.model, lane.version, "champion")
-        for batch, by_path, height in batches.values():
-            for path, came in by_path.items():
-                series.answered_together(metrics.endpoint(path), came, batch.start, now)
-            series.evaluated("ok", sum(map(len, by_path.values())), height, batch.height, batch.seconds)
+        for (began, path), alike in together.items():
+            series.answered_together(metrics.endpoint(path), [one.start for one in alike], began, now)
+            batch = alike[0].batch
+            assert batch is not None
+            rows = sum([one.asked.rows.table.height for one in alike])
+            series.evaluated("ok", len(alike), rows, batch.height, batch.seconds)
 
 
 def _trace(tracing: Tracing, lane: Lane, one: _Taken, now: float) -> None:
@@ -270,7 +270,6 @@ def _rows(lane: Lane, requests: list[_Taken], recording: Recording, *, received:
     for one in requests:
         rows, batch = one.asked.rows, one.batch
         assert batch is not None
-        assert one.rows is not None
         if not recording.takes(one.request_id):
             continue
         first = PredictionRow(
