@@ -4,7 +4,7 @@ import polars as pl
 
 from homeostat.core.columns import Column, Kind, Roles, Signature, Task
 from homeostat.retrain.capture import captured
-from homeostat.storage.records import SCHEMAS
+from homeostat.storage.record_rows import SCHEMAS
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 SIGNATURE = Signature(task=Task.REGRESSION, columns=(Column(name="x", kind=Kind.FLOAT),), target="y")

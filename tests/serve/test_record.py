@@ -8,7 +8,8 @@ from homeostat.core.columns import Column, Kind, Signature, Task
 from homeostat.serve.answer import Question
 from homeostat.serve.record import PredictionRow, answered, failed, features_frame, lines
 from homeostat.serve.table import Table, schema_of
-from homeostat.storage.records import SCHEMAS, FileRecords
+from homeostat.storage.record_rows import SCHEMAS
+from homeostat.storage.records import FileRecords
 from homeostat.track.predictions import Predictions
 
 NOW = datetime(2024, 1, 1, 12, tzinfo=UTC)

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from deltalake import DeltaTable
 
 from homeostat.core.errors import InvalidInput, Unreachable
-from homeostat.storage import records as records_module
+from homeostat.storage import record_rows, record_tables
 from homeostat.storage.records import FileRecords
 from homeostat.storage.segments import read_segment, segments
 from homeostat.testing.contracts.records import NOW, RecordsContract, label, prediction
@@ -131,18 +132,18 @@ def test_a_reader_that_lists_segments_just_before_they_move_sees_their_rows(tmp_
         writer.write("predictions", [prediction(f"r{number}")])
     writer.seal()
     reader = opened(tmp_path)
-    unhurried = records_module.read_segment
+    unhurried = record_tables.read_segment
     seen = []
 
     def read_after_another_process_compacted(path):
         seen.append(path)
         if len(seen) == 2:
             with monkeypatch.context() as undone:
-                undone.setattr(records_module, "read_segment", unhurried)
+                undone.setattr(record_tables, "read_segment", unhurried)
                 assert opened(tmp_path).compact() == 4
         return unhurried(path)
 
-    monkeypatch.setattr(records_module, "read_segment", read_after_another_process_compacted)
+    monkeypatch.setattr(record_tables, "read_segment", read_after_another_process_compacted)
     assert reader.read("predictions", "m")["request_id"].to_list() == ["r0", "r1", "r2", "r3"]
     assert len(seen) == 4
 
@@ -151,7 +152,7 @@ def test_a_second_compactor_leaves_the_work_to_the_first(tmp_path):
     writer = opened(tmp_path)
     writer.write("predictions", [prediction("r1")])
     writer.seal()
-    with records_module.claim(_touched(tmp_path / "compact.lock")) as is_mine:
+    with record_tables.claim(_touched(tmp_path / "compact.lock")) as is_mine:
         assert is_mine
         assert opened(tmp_path).compact() == 0
     assert opened(tmp_path).compact() == 1
@@ -259,13 +260,13 @@ def test_processes_killed_while_writing_and_compacting_lose_and_double_nothing(t
 
 
 def test_many_small_moves_do_not_leave_many_small_files(tmp_path, monkeypatch):
-    monkeypatch.setattr(records_module, "_MANY_FILES", 3)
+    monkeypatch.setattr(record_tables, "_MANY_FILES", 3)
     writer = opened(tmp_path)
     for number in range(9):
         writer.write("predictions", [prediction(f"r{number}")])
         writer.seal()
         writer.compact()
-    assert len(writer._table("predictions", "m").file_uris()) <= 3
+    assert len(DeltaTable(tmp_path / "tables/predictions/m").file_uris()) <= 3
     assert ids(tmp_path) == [f"r{n}" for n in range(9)]
 
 
@@ -304,14 +305,14 @@ def test_reading_a_hundred_thousand_predictions_takes_less_than_half_a_second(tm
 
 
 def test_a_table_from_before_a_column_was_added_is_read_and_grows(tmp_path, monkeypatch):
-    now = records_module.SCHEMAS
+    now = dict(record_rows.SCHEMAS)
     before = {name: dtype for name, dtype in now["predictions"].items() if name not in ("caller", "trace")}
-    monkeypatch.setattr(records_module, "SCHEMAS", {**now, "predictions": before})
+    monkeypatch.setitem(record_rows.SCHEMAS, "predictions", before)
     old = opened(tmp_path)
     old.write("predictions", [prediction("r1", key="a"), prediction("r2", key="b")])
     old.close()
     assert opened(tmp_path).compact() == 2
-    monkeypatch.setattr(records_module, "SCHEMAS", now)
+    monkeypatch.setitem(record_rows.SCHEMAS, "predictions", now["predictions"])
     assert opened(tmp_path).read("predictions", "m")["caller"].to_list() == [None, None]
     writer = opened(tmp_path)
     writer.write("predictions", [prediction("r3", caller="shop", trace="0af7651916cd43dd8448eb211c80319c")])

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homeostat.core.columns import Task
-from homeostat.storage.records import SCHEMAS
+from homeostat.storage.record_rows import SCHEMAS
 from homeostat.watch.join import as_truth, join
 
 T0 = datetime(2013, 1, 1, tzinfo=UTC)

@@ -9,88 +9,29 @@ reader reads segments first and the table second, and leaves out the segments th
 point loses nothing and shows nothing twice.
 """
 
-import logging
 import re
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
-from datetime import UTC, datetime, timedelta
-from io import BytesIO
+from contextlib import suppress
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-import msgspec
 import polars as pl
 
 from homeostat.core.errors import Conflict, InvalidInput, Unreachable
 from homeostat.core.values import Json
-from homeostat.storage.bulk import apart, frame_of
-from homeostat.storage.delta_log import FOLDER, newest_commit, snapshot
-from homeostat.storage.purging import purge, replace
-from homeostat.storage.segments import Done, Durability, SegmentName, SegmentWriter, claim, read_segment, segments
+from homeostat.storage.delta_log import newest_commit, snapshot
+from homeostat.storage.record_rows import IDENTITY, SCHEMAS, VALUE, columns_of, decoded, line_of, model_of, rows_of
+from homeostat.storage.record_tables import RecordTables
+from homeostat.storage.segments import Done, Durability, SegmentWriter, claim, segments
 
-if TYPE_CHECKING:
-    from deltalake import DeltaTable
-
-log = logging.getLogger(__name__)
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-_TIME = pl.Datetime("us", "UTC")
-_TIMES = ("received", "event_time")
-_BATCH_BYTES = 64 << 20
-_MANY_FILES = 32
 _TRIES = 5
 _SYNC_S = {"strict": 0.1, "fast": 1.0, "synced": 1.0}
-
-SCHEMAS: dict[str, dict[str, pl.DataType]] = {
-    "predictions": {
-        "request_id": pl.String(),
-        "row": pl.Int64(),
-        "key": pl.String(),
-        "received": _TIME,
-        "event_time": _TIME,
-        "version": pl.Int64(),
-        "route": pl.String(),
-        "status": pl.String(),
-        "latency_ms": pl.Float64(),
-        "features": pl.String(),
-        "prediction": pl.String(),
-        "scores": pl.List(pl.Float64()),
-        "error": pl.String(),
-        "caller": pl.String(),
-        "trace": pl.String(),
-        "sample": pl.Float64(),
-    },
-    "labels": {
-        "request_id": pl.String(),
-        "row": pl.Int64(),
-        "key": pl.String(),
-        "value": pl.String(),
-        "groups": pl.String(),
-        "received": _TIME,
-        "event_time": _TIME,
-        "label_id": pl.String(),
-    },
-}
-_VALUE = {"predictions": "prediction", "labels": "value"}
-_IDENTITY = {
-    "predictions": [
-        pl.col("request_id"),
-        pl.col("row"),
-        pl.col("route"),
-        pl.when(pl.col("route") == "shadow").then(pl.col("version")),
-    ],
-    "labels": [pl.col("label_id")],
-}
-_COLUMNS = {kind: frozenset([*schema, "model"]) for kind, schema in SCHEMAS.items()}
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,99}")
 _WRITER = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_encode = msgspec.json.Encoder().encode
 
 
 class FileRecords:
@@ -119,6 +60,7 @@ class FileRecords:
                 hint="move the project to a folder without one",
             )
         self._root = root
+        self._tables = RecordTables(root)
         self._incarnation = f"{writer_id}.{uuid4().hex[:16]}"
         self._segment_bytes = segment_bytes
         self._segment_age_s = segment_age.total_seconds()
@@ -137,7 +79,7 @@ class FileRecords:
         `done` gets the reason where they are not kept. It is called before this returns, except for `synced`: there in a thread, where
         requests that come meanwhile share the next sync.
         """
-        writer = self._writer("predictions", _model(model))
+        writer = self._writer("predictions", model_of(model))
         if self._syncing is None:
             self._sync_on()
         if self._one_thread is not None:
@@ -154,10 +96,10 @@ class FileRecords:
 
     def write(self, kind: str, rows: Sequence[Json]) -> None:
         """Append rows, durable when this returns. Thread-safe. A row that does not fit refuses all, before anything is written."""
-        columns = _known(kind)
+        columns_of(kind)
         lines: dict[str, list[bytes]] = defaultdict(list)
         for row in rows:
-            lines[_model(row.get("model"))].append(self._line(kind, columns, row))
+            lines[model_of(row.get("model"))].append(line_of(kind, row, seq=self.stamps(1)))
         if self._syncing is None:
             self._sync_on()
         for model, written in lines.items():
@@ -173,12 +115,12 @@ class FileRecords:
         return self._read(kind, model, since)
 
     def _read(self, kind: str, model: str, since: datetime | None) -> pl.DataFrame:
-        _known(kind)
-        fresh = self._unmoved(kind, _model(model))
-        place = self._place(kind, model)
+        columns_of(kind)
+        fresh = self._tables.unmoved(kind, model_of(model))
+        place = self._tables.place(kind, model)
         table = snapshot(place)
         moved = {} if table is None else table.transactions
-        unmoved = _parse(kind, b"".join(payload for n, payload in fresh if n.number > moved.get(n.incarnation, 0)))
+        unmoved = rows_of(kind, b"".join(payload for n, payload in fresh if n.number > moved.get(n.incarnation, 0)))
         everything = unmoved
         if table is not None and table.files:
             scan = pl.scan_parquet(
@@ -190,29 +132,27 @@ class FileRecords:
         if since is not None:
             everything = everything.filter(pl.col("received") >= since)
         everything = everything.sort("received", "seq", maintain_order=True)
-        everything = everything.unique(subset=_IDENTITY[kind], keep="first", maintain_order=True)
-        return everything.drop("seq").with_columns(_decoded(everything[_VALUE[kind]]))
+        everything = everything.unique(subset=IDENTITY[kind], keep="first", maintain_order=True)
+        return everything.drop("seq").with_columns(decoded(everything[VALUE[kind]]))
 
     def models(self, kind: str = "predictions") -> list[str]:
         """Return the names of the models that have rows."""
-        _known(kind)
-        folders = [self._root / place / kind for place in ("segments", "tables")]
-        return sorted({path.name for folder in folders if folder.is_dir() for path in folder.iterdir()})
+        return self._tables.models(kind)
 
     def stamp(self, model: str) -> str:
         """Return a word that changes whenever a row of the model is written or moved: segments with their sizes, tables with their versions."""
         marks = []
         for kind in SCHEMAS:
-            for path in segments(self._root / "segments" / kind / _model(model)):
+            for path in segments(self._root / "segments" / kind / model_of(model)):
                 with suppress(FileNotFoundError):  # moved since the listing: the table's log tells
                     marks.append(f"{path.name}:{path.stat().st_size}")
-            marks.append(newest_commit(self._place(kind, model)))
+            marks.append(newest_commit(self._tables.place(kind, model)))
         return "/".join(marks)
 
     def is_due(self) -> bool:
         for kind in SCHEMAS:
             for model in self.models(kind):
-                with self._closed(kind, model) as paths:
+                with self._tables.closed(kind, model) as paths:
                     if paths:
                         return True
         return False
@@ -278,7 +218,7 @@ class FileRecords:
         with claim(lock) as is_mine:
             if not is_mine:
                 return 0
-            return sum(self._compact(kind, model) for kind in SCHEMAS for model in self.models(kind))
+            return sum(self._tables.compact(kind, model) for kind in SCHEMAS for model in self.models(kind))
 
     def erase(self, model: str, keys: Sequence[str]) -> dict[str, int]:
         """Remove every row of some keys (one subject's), and the labels of its requests' rows: from segments, tables and what tables leave behind; count them by kind.
@@ -286,13 +226,13 @@ class FileRecords:
         Raises Conflict, nothing being removed, where another process compacts, or where such rows are in a segment that a living writer has
         open: writers close theirs within about a minute.
         """
-        with self._compacting():
+        with self._tables.alone():
             for kind in SCHEMAS:
-                self._compact(kind, _model(model))
-            fresh = {k: _parse(k, b"".join(part for _, part in self._unmoved(k, model))) for k in SCHEMAS}
+                self._tables.compact(kind, model_of(model))
+            fresh = {k: rows_of(k, b"".join(part for _, part in self._tables.unmoved(k, model))) for k in SCHEMAS}
             of_key = pl.col("key").is_in(keys).fill_null(value=False)
             place = pl.concat_str(["request_id", pl.col("row").fill_null(0).cast(pl.String)], separator="\0")
-            scan = pl.concat([self._frame("predictions", model), fresh["predictions"].lazy()])
+            scan = pl.concat([self._tables.frame("predictions", model), fresh["predictions"].lazy()])
             places = scan.filter(of_key).select(place.unique()).collect().to_series().to_list()
             unwanted = {"predictions": of_key, "labels": of_key | place.is_in(places).fill_null(value=False)}
             if any(frame.filter(unwanted[kind]).height for kind, frame in fresh.items()):
@@ -300,124 +240,12 @@ class FileRecords:
                     "rows of this key are in a segment that a server is still writing; nothing was erased",
                     hint="ask again in a minute",
                 )
-            return {kind: self._drop(kind, model, unwanted[kind]) for kind in SCHEMAS}
+            return {kind: self._tables.drop(kind, model, unwanted[kind]) for kind in SCHEMAS}
 
     def drop_before(self, model: str, moment: datetime) -> dict[str, int]:
         """Remove the rows received before a moment from the tables, as `erase` does; count them by kind. Segments are younger than that."""
-        with self._compacting():
-            return {kind: self._drop(kind, _model(model), pl.col("received") < moment) for kind in SCHEMAS}
-
-    @contextmanager
-    def _compacting(self) -> Iterator[None]:
-        self._root.mkdir(parents=True, exist_ok=True)
-        lock = self._root / "compact.lock"
-        lock.touch()
-        with claim(lock) as is_mine:
-            if not is_mine:
-                raise Conflict("the record is being compacted", hint="ask again in a moment")
-            yield
-
-    def _frame(self, kind: str, model: str) -> pl.LazyFrame:
-        place = self._place(kind, model)
-        schema = {"seq": pl.Int64(), **SCHEMAS[kind]}
-        table = snapshot(place)
-        if table is None or not table.files:
-            return pl.LazyFrame(schema=schema)
-        return pl.scan_parquet(
-            [place / name for name in table.files], schema=schema, glob=False, missing_columns="insert"
-        )
-
-    def _drop(self, kind: str, model: str, unwanted: pl.Expr) -> int:
-        """Write the table without some of its rows, where it has any; the bytes go too. The lock is held by the caller."""
-        scan = self._frame(kind, model)
-        count = int(scan.filter(unwanted).select(pl.len()).collect().item())
-        if count:
-            replace(self._place(kind, model), scan.filter(~unwanted).collect())
-        else:
-            purge(self._place(kind, model))  # an erasure before this one may have died half-way
-        for torn in (self._root / "segments" / kind / model).glob("*.torn"):
-            torn.unlink()
-        return count
-
-    def _compact(self, kind: str, model: str) -> int:
-        rows = 0
-        while True:
-            with self._closed(kind, model) as paths:
-                if not paths:
-                    return rows
-                rows += self._move(kind, model, paths)
-
-    def _move(self, kind: str, model: str, paths: list[Path]) -> int:
-        """Put segments into the table by one commit, then delete them. They are locked by the caller."""
-        from deltalake import CommitProperties, Transaction, write_deltalake
-
-        table = self._table(kind, model)
-        names = [SegmentName.of(path) for path in paths]
-        contents = [read_segment(path) for path in paths]
-        done = {n.incarnation: 0 if table is None else _moved(table, n.incarnation) for n in names}
-        frame = _parse(
-            kind, b"".join(c.payload for n, c in zip(names, contents, strict=True) if n.number > done[n.incarnation])
-        )
-        if len(frame):
-            newest = {n.incarnation: n.number for n in names if n.number > done[n.incarnation]}
-            write_deltalake(
-                table or self._place(kind, model),
-                frame,
-                mode="append",
-                schema_mode="merge",
-                commit_properties=CommitProperties(
-                    app_transactions=[Transaction(incarnation, number) for incarnation, number in newest.items()]
-                ),
-            )
-        for path, content in zip(paths, contents, strict=True):
-            if content.torn_bytes:
-                log.warning("record.segment_torn", extra={"segment": path.name, "bytes": content.torn_bytes})
-                path.rename(path.with_suffix(".torn"))
-            else:
-                path.unlink()
-        table = self._table(kind, model)
-        if table is not None and len(table.file_uris()) > _MANY_FILES:
-            table.optimize.compact()
-            table.vacuum(dry_run=False)  # files left behind a week ago: no reader has them open any more
-        return len(frame)
-
-    @contextmanager
-    def _closed(self, kind: str, model: str) -> Iterator[list[Path]]:
-        """Yield closed segments, locked, oldest first per incarnation, about 64 MB of them."""
-        taken: list[Path] = []
-        is_open: set[str] = set()
-        size = 0
-        with ExitStack() as held:
-            for path in segments(self._root / "segments" / kind / model):
-                incarnation = SegmentName.of(path).incarnation
-                if size >= _BATCH_BYTES or incarnation in is_open:
-                    continue
-                if not held.enter_context(claim(path)):
-                    is_open.add(incarnation)
-                    continue
-                size += path.stat().st_size
-                taken.append(path)
-            yield taken
-
-    def _unmoved(self, kind: str, model: str) -> list[tuple[SegmentName, bytes]]:
-        found = []
-        for path in segments(self._root / "segments" / kind / model):
-            try:
-                found.append((SegmentName.of(path), read_segment(path).payload))
-            except FileNotFoundError:
-                continue  # moved since the listing: the table, read after this, has it
-        return found
-
-    def _place(self, kind: str, model: str) -> Path:
-        return self._root / "tables" / kind / model
-
-    def _table(self, kind: str, model: str) -> "DeltaTable | None":
-        place = self._place(kind, model)
-        if not (place / FOLDER).is_dir():
-            return None
-        from deltalake import DeltaTable
-
-        return DeltaTable(place) if DeltaTable.is_deltatable(str(place)) else None
+        with self._tables.alone():
+            return {kind: self._tables.drop(kind, model_of(model), pl.col("received") < moment) for kind in SCHEMAS}
 
     def _writer(self, kind: str, model: str) -> SegmentWriter:
         with self._guard:
@@ -429,74 +257,3 @@ class FileRecords:
                     max_age_s=self._segment_age_s,
                 )
             return self._writers[kind, model]
-
-    def _line(self, kind: str, columns: frozenset[str], row: Json) -> bytes:
-        if not columns.issuperset(row):
-            raise InvalidInput(
-                f"the record of {kind} has no column {sorted(set(row) - columns)}", hint=f"known: {sorted(columns)}"
-            )
-        if row.get("received") is None:
-            raise InvalidInput(f"a row of {kind} needs the time at which it was received")
-        line = {**row, "seq": self.stamps(1)}
-        del line["model"]
-        for name in _TIMES:
-            if line.get(name) is not None:
-                line[name] = _microseconds(line[name])
-        value = _VALUE[kind]
-        if line.get(value) is not None:
-            text = _encode(line[value]).decode()
-            line[value] = None if text == "null" else text
-        if isinstance(line.get("features"), dict):
-            line["features"] = _encode(line["features"]).decode()
-        return _encode(line) + b"\n"
-
-
-def _known(kind: str) -> frozenset[str]:
-    if kind not in _COLUMNS:
-        raise InvalidInput(f"there is no record of '{kind}'", hint=f"known: {', '.join(SCHEMAS)}")
-    return _COLUMNS[kind]
-
-
-def _model(name: Any) -> str:
-    """Return the name if it is one (it becomes a folder's); raise InvalidInput otherwise."""
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise InvalidInput(f"{name!r} is not a model's name", hint="letters, digits, - and _, a letter first")
-    return name
-
-
-def _microseconds(moment: datetime) -> int:
-    if moment.tzinfo is None:
-        raise InvalidInput(f"the time {moment.isoformat()} has no time zone", hint="times in the record are UTC")
-    return (moment - _EPOCH) // _MICROSECOND
-
-
-def _parse(kind: str, lines: bytes) -> pl.DataFrame:
-    stored = {"seq": pl.Int64(), **SCHEMAS[kind]}
-    if not lines:
-        return pl.DataFrame(schema=stored)
-    wire = {name: pl.Int64() if name in _TIMES else dtype for name, dtype in stored.items()}
-    single, many = apart(lines)
-    frame = pl.read_ndjson(BytesIO(single), schema=wire) if single.strip() else pl.DataFrame(schema=wire)
-    if many:
-        frame = pl.concat([frame, frame_of(many, wire)])
-    return frame.with_columns(pl.col(name).cast(pl.Datetime("us")).dt.replace_time_zone("UTC") for name in _TIMES)
-
-
-def _decoded(texts: pl.Series) -> pl.Series:
-    """Return JSON texts as the narrowest of booleans, integers, numbers, text that holds them all; nulls alone give a null column."""
-    known = texts.drop_nulls()
-    if known.is_empty():
-        return texts.cast(pl.Null)
-    if known.is_in(["true", "false"]).all():
-        return texts == "true"
-    if known.str.contains(r"^-?\d{1,18}$").all():
-        return texts.cast(pl.Int64)
-    numbers = texts.cast(pl.Float64, strict=False)
-    if numbers.null_count() == texts.null_count():
-        return numbers
-    return texts.str.json_decode(pl.String())
-
-
-def _moved(table: "DeltaTable", incarnation: str) -> int:
-    """Return the number of the newest segment of that incarnation that the table has, 0 for none."""
-    return int(table.transaction_version(incarnation) or 0)
