@@ -76,7 +76,8 @@ def train_run(
     if known is not None and known.status is RunStatus.FINISHED:
         return known
     code = code_of(root, function=settings.function)
-    facts = _facts(dataset_version, split, roles=roles, signature=signature, settings=settings, code=code)
+    facts = facts_of(dataset_version, split, roles=roles, signature=signature, settings=settings)
+    facts["code"] = code.fact()
     if refit_of is not None:
         facts["refit_of"] = refit_of
     with store.write() as tx:
@@ -129,9 +130,10 @@ def _own(metrics: dict[str, float]) -> dict[str, float]:
     return {name: value for name, value in metrics.items() if not name.startswith("test_")}
 
 
-def _facts(
-    version: DatasetVersion, split: Split, *, roles: Roles, signature: Signature, settings: TrainSettings, code: Code
+def facts_of(
+    version: DatasetVersion, split: Split, *, roles: Roles, signature: Signature, settings: TrainSettings
 ) -> Json:
+    """Return what a run was made from and on, but for the code: of a training, and of a trial of somebody else's model."""
     return {
         "dataset": version.dataset,
         "dataset_version": version.version,
@@ -142,7 +144,6 @@ def _facts(
         "signature": to_json(signature),
         "settings": settings_json(settings),
         "seed": settings.seed,
-        "code": code.fact(),
         "environment": environment_fact(),
         "hardware": hardware_fact(),
     }

@@ -14,13 +14,10 @@ from homeostat.core.records.registry import ModelVersion
 from homeostat.core.records.tracking import Run, RunStatus
 from homeostat.data.split import Split
 from homeostat.track.runs import artifacts_of, fail_run, finish_run, start_run
-from homeostat.train.facts import environment_fact, hardware_fact, rows_digest
 from homeostat.train.jobs import predict_in_child
-from homeostat.train.recorded import settings_json
-from homeostat.train.run import test_metrics
+from homeostat.train.run import facts_of, test_metrics
 from homeostat.train.runner import Interpreter
 from homeostat.train.settings import TrainSettings
-from homeostat.train.signature import to_json
 
 
 def trial_run(
@@ -54,17 +51,7 @@ def trial_run(
         return known
     facts = {
         "adopted": {"model": version.model, "version": version.version, "source": version.source},
-        "dataset": dataset_version.dataset,
-        "dataset_version": dataset_version.version,
-        "train_rows": {"rows": split.train.height, "digest": rows_digest(split.train)},
-        "test_rows": {"rows": split.test.height, "digest": rows_digest(split.test)},
-        "split": split.how,
-        "roles": {"target": roles.target, "time": roles.time, "key": list(roles.key), "exclude": list(roles.exclude)},
-        "signature": to_json(signature),
-        "settings": settings_json(settings),
-        "seed": settings.seed,
-        "environment": environment_fact(),
-        "hardware": hardware_fact(),
+        **facts_of(dataset_version, split, roles=roles, signature=signature, settings=settings),
     }
     with store.write() as tx:
         name = f"{experiment}-trial-of-version-{version.version}"
