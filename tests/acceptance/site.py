@@ -127,6 +127,7 @@ class Site:
     environment: dict[str, str] = field(default_factory=dict)
     workers: int = 1
     process: subprocess.Popen | None = None
+    beside: "list[Client | Witness]" = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
         self.port, self.control_port = free_ports(2)
@@ -221,6 +222,9 @@ class Site:
         return time.monotonic() - began
 
     def close(self) -> None:
+        for one in self.beside:  # of a test that failed: nobody asks a closed store
+            if one.is_alive():
+                one.stop()
         if self.process is not None and self.process.poll() is None:
             self.interrupt()
         for pid in self.processes():
@@ -307,6 +311,7 @@ class Client(threading.Thread):
     def __post_init__(self) -> None:
         super().__init__(daemon=True)
         self._stopped = threading.Event()
+        self.site.beside.append(self)
         self._number = 0
 
     __hash__ = threading.Thread.__hash__
@@ -364,6 +369,7 @@ class Witness(threading.Thread):
     def __post_init__(self) -> None:
         super().__init__(daemon=True)
         self._stopped = threading.Event()
+        self.site.beside.append(self)
 
     __hash__ = threading.Thread.__hash__
 

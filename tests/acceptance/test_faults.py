@@ -26,9 +26,7 @@ def client(site):
     asking = Client(site)
     asking.start()
     wait_until(lambda: len(asking.predicted) > 20, "traffic")
-    yield asking
-    if asking.is_alive():
-        asking.stop()
+    return asking
 
 
 def fill_disk(pid: int, *, full: bool) -> None:

@@ -76,8 +76,6 @@ def play(made: Site, root, seed: int) -> None:
         print(site.log())
         raise
     finally:
-        client.stop() if client.is_alive() else None
-        witness.stop() if witness.is_alive() else None
         site.close()
 
 
