@@ -10,6 +10,7 @@ from sqlalchemy import create_engine, inspect
 from homeostat.audit.log import record, verify
 from homeostat.core.errors import Conflict, InvalidInput, NotFound, Unreachable
 from homeostat.core.records.tracking import Metric, Run, RunStatus
+from homeostat.storage.sql import store as module
 from homeostat.storage.sql.migrate import HEAD, current, upgrade
 from homeostat.storage.sql.schema import metadata
 from homeostat.storage.sql.store import SqlStore, open_store
@@ -48,6 +49,26 @@ def test_a_failed_transaction_leaves_neither_state_nor_event(store: SqlStore):
     with store.read() as tx:
         assert tx.runs.recent() == []
         assert tx.audit.last() is None
+
+
+def test_a_process_that_sleeps_in_a_change_does_not_hold_up_the_others(postgres, monkeypatch):
+    """As where a machine is stopped, or cut off, in the midst of it: PostgreSQL's writers queue for one lock."""
+    begin = module._BEGIN_ALONE.replace(str(module._ASLEEP_MS), "200")
+    assert begin != module._BEGIN_ALONE
+    monkeypatch.setattr(module, "_BEGIN_ALONE", begin)
+    url = postgres.fresh()
+    asleep, awake = open_store(url), open_store(url)
+    with pytest.raises(Unreachable, match="idle-in-transaction"), asleep.write() as tx:  # noqa: PT012 - the block is the transaction
+        tx.watch.set_state("who", {"name": "asleep"})
+        with awake.write() as other:
+            other.watch.set_state("who", {"name": "awake"})
+        tx.watch.set_state("who", {"name": "asleep"})
+    with asleep.read() as tx:
+        assert tx.watch.get_state("who") == {"name": "awake"}
+    with asleep.write() as tx:
+        tx.watch.set_state("who", {"name": "asleep no more"})
+    for each in (asleep, awake):
+        each.close()
 
 
 def test_reading_cannot_write(store: SqlStore):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, NullPool, StaticPool, create_engine, event, make_url
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError, InternalError, OperationalError
 
 from homeostat.core.errors import InvalidInput, MissingExtra, Unreachable
 from homeostat.storage.sql.experiments import make_default
@@ -26,7 +26,12 @@ _BUSY_S = 30.0
 _CACHE_KB = 32_000
 _CHECKPOINT_PAGES = 4000
 _LOCK = 0x686F6D65  # "home": the advisory lock that makes PostgreSQL's writers queue, as SQLite's do
-_BEGIN_ALONE = f"BEGIN; SELECT pg_advisory_xact_lock({_LOCK})"
+_ASLEEP_MS = (
+    10_000  # a process that is stopped, or cut off, in the midst of a change would hold up all the others' for as long
+)
+_BEGIN_ALONE = (
+    f"BEGIN; SET LOCAL idle_in_transaction_session_timeout = {_ASLEEP_MS}; SELECT pg_advisory_xact_lock({_LOCK})"
+)
 
 
 class SqlStore:
@@ -53,12 +58,15 @@ class SqlStore:
                 yield SqlTransaction(connection)
                 raw(connection).execute("COMMIT")
             except BaseException as error:
-                # a database that failed may have rolled back by itself; what is told is why it failed
-                with suppress(DatabaseError, self.engine.dialect.loaded_dbapi.Error):
-                    raw(connection).execute("ROLLBACK")
+                # a database that failed may have rolled back by itself, or be gone; what is told is why it failed
+                if not connection.invalidated:
+                    with suppress(DatabaseError, self.engine.dialect.loaded_dbapi.Error):
+                        raw(connection).execute("ROLLBACK")
                 if (understood := told(error)) is not error:
                     raise understood from error
-                if isinstance(error, OperationalError | self.engine.dialect.loaded_dbapi.OperationalError):
+                driver = self.engine.dialect.loaded_dbapi
+                # InternalError: the server ended a session that slept in its change
+                if isinstance(error, OperationalError | InternalError | driver.OperationalError | driver.InternalError):
                     raise _unreachable(self.engine, error) from error
                 raise
 
@@ -74,7 +82,8 @@ class SqlStore:
             try:
                 yield SqlTransaction(connection)
             finally:
-                raw(connection).execute("ROLLBACK")
+                if not connection.invalidated:
+                    raw(connection).execute("ROLLBACK")
                 if self._one_at_a_time:
                     raw(connection).execute("PRAGMA query_only = OFF")
 
