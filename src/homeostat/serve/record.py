@@ -223,11 +223,28 @@ def _texts(predictions: Predictions) -> list[str]:
 def features_frame(frame: "pl.DataFrame", signature: Signature) -> "pl.DataFrame":
     """Return the recorded features as a table in the signature's columns and order, a row for each row of `frame`.
 
-    What a row does not have (an older version's features, a shadow's row) is null.
+    What a row does not have (an older version's features, a shadow's row) is null. A column of which a row has a value of another type (from a version
+    that took another) comes as texts.
     """
     import polars as pl
 
     schema = schema_of(signature.columns)
     if not schema:
         return pl.DataFrame(height=frame.height)
-    return frame["features"].cast(pl.String).str.json_decode(pl.Struct(schema)).struct.unnest()
+    texts = frame["features"].cast(pl.String)
+    try:
+        return texts.str.json_decode(pl.Struct(schema)).struct.unnest()
+    except pl.exceptions.ComputeError:
+        return pl.DataFrame([_column(texts, name, dtype) for name, dtype in schema.items()])
+
+
+def _column(texts: "pl.Series", name: str, dtype: "pl.DataType") -> "pl.Series":
+    """Return one column; as texts where a value is not of its type: whoever watches it sees what came."""
+    import polars as pl
+
+    try:
+        return texts.str.json_decode(pl.Struct({name: dtype})).struct.field(name)
+    except pl.exceptions.ComputeError:
+        values = [None if text is None else msgspec.json.decode(text).get(name) for text in texts.to_list()]
+        words = [value if isinstance(value, str | None) else _encode(value).decode() for value in values]
+        return pl.Series(name, words, dtype=pl.String)
