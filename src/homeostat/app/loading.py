@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from homeostat.registry.versions import package_of
 if TYPE_CHECKING:
     from homeostat.serve.evaluator import Evaluator, Quick
     from homeostat.serve.explain.explainers import Explainers
+    from homeostat.serve.hosts.forks import Forks
     from homeostat.serve.hosts.host import HostSettings
     from homeostat.serve.plane import Load
     from homeostat.train.package import Package
@@ -81,6 +83,7 @@ def loader(
     """
     settings = house.project.serve
     process_of = _processes(house)
+    forks: Forks | None = None
 
     def find(model: str, version: int) -> "tuple[Path, ModelVersion, Quick | None]":
         from homeostat.train.compiled.session import load as load_compiled
@@ -93,17 +96,23 @@ def loader(
         return folder, found, load_compiled(folder, from_json(found.signature)) if settings.may_be_compiled else None
 
     async def load_version(model: str, version: int) -> "Evaluator | Quick":
-        from homeostat.serve.hosts.host import Host
+        from homeostat.serve.hosts.forks import Forks
+        from homeostat.serve.hosts.host import ONE_THREAD, Host
 
+        nonlocal forks
         # in a thread, the session of a compiled model too: requests go on meanwhile
         elsewhere = asyncio.get_running_loop().run_in_executor
         folder, found, compiled = await elsewhere(None, find, model, version)
         if compiled is not None:
             return compiled
+        process = await elsewhere(None, process_of, folder)
+        if process.is_ours:
+            forks = forks or Forks(ONE_THREAD)
+            process = replace(process, forks=forks)
         host = Host(
             folder,
             signature=found.signature if found.source else None,
-            settings=await elsewhere(None, process_of, folder),
+            settings=process,
             on_unhealthy=lambda reason: on_unhealthy(model, version, reason),
         )
         await host.start()

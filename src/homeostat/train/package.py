@@ -22,13 +22,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
 from homeostat.core.columns import Column, Kind, Signature, Task
 from homeostat.core.errors import InvalidInput, InvalidRows
 from homeostat.track.predictions import Predictions
 from homeostat.train.answers import ask
-from homeostat.train.frames import conform, to_pandas
 from homeostat.train.signature import from_json, to_json
 
 EXAMPLE_ROWS = 5
@@ -45,6 +42,7 @@ _MLFLOW_TYPES = {
 
 if TYPE_CHECKING:
     import pandas as pd
+    import polars as pl
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +58,7 @@ def write_package(
     folder: Path,
     *,
     signature: Signature,
-    example: pl.DataFrame,
+    example: "pl.DataFrame",
     now: datetime | None = None,
     code_root: Path | None = None,
 ) -> None:
@@ -68,6 +66,8 @@ def write_package(
 
     `example`: some rows, of which at most five are kept as an example, and 100, evenly spread, to explain answers by; `now`: the time of writing, the system's unless given. Raises InvalidInput where the model cannot be pickled.
     """
+    from homeostat.train.frames import conform
+
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise InvalidInput(f"{folder} is not empty", hint="a package is written once, into a folder of its own")
@@ -114,6 +114,10 @@ def read_signature(folder: Path) -> Signature:
 
 def read_background(folder: Path, signature: Signature) -> "pd.DataFrame | None":
     """Return the rows that the package keeps to explain answers by, as the model gets them; a client's example where it has one, else None."""
+    import polars as pl
+
+    from homeostat.train.frames import to_pandas
+
     try:
         if (folder / _BACKGROUND).exists():
             frame = pl.read_parquet(folder / _BACKGROUND)
@@ -125,7 +129,7 @@ def read_background(folder: Path, signature: Signature) -> "pd.DataFrame | None"
         return None
 
 
-def _spread(rows: pl.DataFrame) -> pl.DataFrame:
+def _spread(rows: "pl.DataFrame") -> "pl.DataFrame":
     if rows.height <= BACKGROUND_ROWS:
         return rows
     return rows[[at * rows.height // BACKGROUND_ROWS for at in range(BACKGROUND_ROWS)]]
@@ -156,11 +160,13 @@ def _no_package(folder: Path, error: Exception) -> InvalidInput:
     )
 
 
-def predict(package: Package, frame: pl.DataFrame) -> Predictions:
+def predict(package: Package, frame: "pl.DataFrame") -> Predictions:
     """Return the model's answers to the rows. Columns may come in any order, with others between.
 
     Raises InvalidRows where a column is missing or of a wrong type, InvalidInput where the model answers something that is none.
     """
+    from homeostat.train.frames import to_pandas
+
     return ask(package.model, to_pandas(frame, package.signature.columns), package.signature)
 
 
@@ -302,7 +308,7 @@ def _pin(distribution: str) -> str:
     return f"{distribution}=={metadata.version(distribution)}"
 
 
-def _example(rows: pl.DataFrame) -> str:
+def _example(rows: "pl.DataFrame") -> str:
     return json.dumps({"columns": rows.columns, "data": [[_plain(value) for value in row] for row in rows.rows()]})
 
 

@@ -3,13 +3,15 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-import polars as pl
 
 from homeostat.core.columns import Column, Kind, Roles, Signature, Task
 from homeostat.core.errors import InvalidInput, NotFound, near
+
+if TYPE_CHECKING:
+    import polars as pl
 
 MOST_CLASSES = 1000
 # Words for "nothing happened": the other class of a binary target is then the positive one, whatever the alphabet says.
@@ -32,12 +34,14 @@ _NEGATIVE = {
 _POSITIVE = {"yes", "y", "true", "t", "pos", "positive", "on", "present"}
 
 
-def signature_of(frame: pl.DataFrame, *, roles: Roles, kinds: Mapping[str, Kind], task: Task) -> Signature:
+def signature_of(frame: "pl.DataFrame", *, roles: Roles, kinds: Mapping[str, Kind], task: Task) -> Signature:
     """Return the signature: every feature in the order of the frame, and the classes of the target.
 
     Classes are sorted. In a binary task the positive class, the last, is the greater one (True, 1), but among words the one that says so
     (`yes`, `true`, `positive`, ...) or the one that is not `no`, `normal`, `ok` or the like.
     """
+    import polars as pl
+
     if roles.target not in frame.columns:
         raise NotFound(f"no target column '{roles.target}'", hint=near(roles.target, frame.columns))
     names = roles.features(frame.columns)
@@ -58,12 +62,14 @@ def signature_of(frame: pl.DataFrame, *, roles: Roles, kinds: Mapping[str, Kind]
     return Signature(task=task, columns=columns, target=roles.target, classes=classes_of(frame[roles.target], task))
 
 
-def _may_be_null(series: pl.Series, nulls: int) -> bool:
+def _may_be_null(series: "pl.Series", nulls: int) -> bool:
     return nulls > 0 or (series.dtype.is_float() and bool(series.is_nan().any()))
 
 
-def classes_of(target: pl.Series, task: Task) -> tuple[Any, ...]:
+def classes_of(target: "pl.Series", task: Task) -> tuple[Any, ...]:
     """Return the classes in their order, none for regression; raise InvalidInput where the target does not fit the task."""
+    import polars as pl
+
     if task is Task.REGRESSION:
         if not target.dtype.is_numeric() and target.dtype != pl.Boolean:
             raise InvalidInput(

@@ -1,4 +1,4 @@
-"""The process that explains one version: `python -m homeostat.serve.explain.child PACKAGE FD PARENT [SIGNATURE]`, as `serve.hosts.child`."""
+"""The process that explains one version: `python -m homeostat.serve.explain.child PACKAGE FD LIFE [SIGNATURE]`, as `serve.hosts.child`."""
 
 import os
 import sys

@@ -1,5 +1,9 @@
-"""The process of one model: `python -m homeostat.serve.hosts.child PACKAGE FD PARENT [SIGNATURE]`. Loads the package, then answers until the socket closes."""
+"""The process of one model: `python -m homeostat.serve.hosts.child PACKAGE FD LIFE [SIGNATURE]`. Loads the package, then answers until the socket closes.
 
+LIFE is a pipe whose other end only the engine holds: at its end this process ends, whatever the model is doing.
+"""
+
+import importlib
 import json
 import os
 import socket
@@ -13,18 +17,18 @@ from pathlib import Path
 
 from homeostat.core.errors import HomeostatError
 from homeostat.serve.evaluator import ModelError, outcome_of
+from homeostat.serve.hosts.forks import PRELOADED
 from homeostat.serve.hosts.frames import HEADER_BYTES, Ask, Failed, Frame, Ready, framed, saying, table_of, unframed
 from homeostat.train.package import Package, read_package
 from homeostat.train.shortcuts import takes_matrix
 from homeostat.train.signature import from_json, to_json
 
-_LOOK_S = 0.5
 Prepare = Callable[[Package, Path], Callable[[Ask], Frame]]
 
 
-def main(package: Path, fd: int, parent: int, signature: str | None = None, *, prepare: Prepare | None = None) -> None:
+def main(package: Path, fd: int, life: int, signature: str | None = None, *, prepare: Prepare | None = None) -> None:
     """Serve the package over the socket. `prepare(package, folder)` returns what answers; without it, the model predicts."""
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    threading.Thread(target=_end_with, args=(life,), daemon=True).start()
     with socket.socket(fileno=fd) as link:
         link.setblocking(True)
         start = time.perf_counter()
@@ -34,7 +38,9 @@ def main(package: Path, fd: int, parent: int, signature: str | None = None, *, p
         except HomeostatError as error:
             link.sendall(framed(Failed(kind=error.code, message=error.message, hint=error.hint)))
             return
-        link.sendall(framed(Ready(signature=to_json(loaded.signature), load_s=time.perf_counter() - start)))
+        modules = [name for name in PRELOADED if name in sys.modules]
+        seconds = time.perf_counter() - start
+        link.sendall(framed(Ready(signature=to_json(loaded.signature), load_s=seconds, modules=modules)))
         while (asked := _received(link)) is not None:
             link.sendall(framed(answering(asked)))
 
@@ -44,6 +50,8 @@ def _predicting(package: Package, folder: Path) -> Callable[[Ask], Frame]:
     as_matrix = takes_matrix(package.model, package.signature)
     if as_matrix:  # scikit-learn says so once a question otherwise
         warnings.filterwarnings("ignore", message="X does not have valid feature names")
+    else:  # before the first question, which has a limit of time
+        importlib.import_module("pandas")
     return partial(answer, package, as_matrix=as_matrix)
 
 
@@ -78,9 +86,8 @@ def _exactly(link: socket.socket, size: int) -> bytes | None:
     return bytes(parts)
 
 
-def _end_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(_LOOK_S)
+def _end_with(life: int) -> None:
+    os.read(life, 1)
     os._exit(1)
 
 

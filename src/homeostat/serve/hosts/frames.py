@@ -30,10 +30,11 @@ class Ask(msgspec.Struct, tag="ask", omit_defaults=True):
 
 
 class Ready(msgspec.Struct, tag="ready"):
-    """The package is loaded."""
+    """The package is loaded. `modules`: what it has made the process import, of those that a fork server knows."""
 
     signature: dict[str, Any]
     load_s: float
+    modules: list[str] = []
 
 
 class Said(msgspec.Struct, tag="said", omit_defaults=True):

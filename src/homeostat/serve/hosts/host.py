@@ -22,6 +22,7 @@ from homeostat.serve.answer import VersionDown
 from homeostat.serve.beside import MOST_ROWS, beside
 from homeostat.serve.evaluator import ModelError
 from homeostat.serve.hosts.culprits import Culprits
+from homeostat.serve.hosts.forks import UNSEEN, Forked, Forks
 from homeostat.serve.hosts.frames import (
     HEADER_BYTES,
     Ask,
@@ -34,6 +35,7 @@ from homeostat.serve.hosts.frames import (
     predictions_of,
     unframed,
 )
+from homeostat.serve.hosts.life import life
 from homeostat.serve.table import Table
 from homeostat.track.predictions import Predictions
 from homeostat.train.signature import from_json
@@ -41,22 +43,35 @@ from homeostat.train.signature import from_json
 log = logging.getLogger(__name__)
 FENCED_AFTER = 3  # deaths in a row, each over another question
 STEADY_S = 60.0  # a process that lived so long has died for the first time
+_MODULE = "homeostat.serve.hosts.child"
 _BACK_OFF_S = (0.0, 0.5, 2.0)
 _LOAD_S = 120.0
 _LOOK_S = 1.0
 _GRACE_S = 2.0
 # of rows that come a few at a time, threads make waiting: measured, they took 40 % of the throughput
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostSettings:
-    """`command`: the interpreter, ours or that of the version's own environment. `module`: what it runs. `memory_bytes`: resident memory above which it is started anew."""
+    """`command`: the interpreter, ours or that of the version's own environment. `module`: what it runs. `memory_bytes`: resident memory above which it is started anew.
+
+    `forks`: forks the process where it can, in place of starting Python anew; only for our own interpreter, module and environment.
+    """
 
     command: Sequence[str] = (sys.executable,)
-    module: str = "homeostat.serve.hosts.child"
+    module: str = _MODULE
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     memory_bytes: int | None = None
+    forks: Forks | None = None
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether a fork of our own interpreter is as good."""
+        return tuple(self.command) == (sys.executable,) and self.module == _MODULE
+
+
+Process = subprocess.Popen[bytes] | Forked
 
 
 class Host:
@@ -76,7 +91,7 @@ class Host:
         self._given = signature
         self._settings = settings
         self._on_unhealthy = on_unhealthy
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._signature: Signature | None = None
@@ -202,23 +217,10 @@ class Host:
     async def _start(self) -> None:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
-        command = [
-            *self._settings.command,
-            "-m",
-            self._settings.module,
-            str(self._package),
-            str(theirs.fileno()),
-            str(os.getpid()),
-            *([] if self._given is None else [json.dumps(self._given)]),
-        ]
+        forks = self._settings.forks
         with theirs:
-            self._process = subprocess.Popen(  # noqa: S603, ASYNC220 - our own module; starting takes a millisecond
-                command,
-                env={**_ONE_THREAD, **self._settings.environment},
-                stdin=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
-                start_new_session=True,
-            )
+            forked = None if forks is None else await forks.start(self._package, theirs, signature=self._given)
+            self._process = forked or self._anew(theirs)
         self._started = time.monotonic()
         reader, writer = await asyncio.open_connection(sock=ours)
         try:
@@ -241,9 +243,29 @@ class Host:
             await asyncio.to_thread(self._process.wait)
             raise InvalidInput(frame.message, hint=frame.hint)
         assert isinstance(frame, Ready)
+        if forks is not None:
+            forks.want(frame.modules)  # for the next one
         self._reader, self._writer = reader, writer
         self._signature = from_json(frame.signature)
         self._settled.set()
+
+    def _anew(self, link: socket.socket) -> "subprocess.Popen[bytes]":
+        command = [
+            *self._settings.command,
+            "-m",
+            self._settings.module,
+            str(self._package),
+            str(link.fileno()),
+            str(life()),
+            *([] if self._given is None else [json.dumps(self._given)]),
+        ]
+        return subprocess.Popen(  # noqa: S603 - our own module; starting takes a millisecond
+            command,
+            env={**ONE_THREAD, **self._settings.environment},
+            stdin=subprocess.DEVNULL,
+            pass_fds=(link.fileno(), life()),
+            start_new_session=True,
+        )
 
     def _died(self, reason: str | None = None, *, hung: bool = False) -> None:
         """Note a death, and start again or give up. A question counts once, however often it is asked."""
@@ -309,9 +331,10 @@ class Host:
         if self._process is not None and self._process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.kill()  # one that was forked this moment leads no group yet
 
 
-async def _ended(process: "subprocess.Popen[bytes] | None", *, within_s: float = 0.5) -> None:
+async def _ended(process: Process | None, *, within_s: float = 0.5) -> None:
     """Return when the process has ended, or after so many seconds."""
     until = time.monotonic() + within_s
     # nothing tells of the end of a process
@@ -335,4 +358,6 @@ def _resident(pid: int) -> int:
 def _told(code: int | None) -> str:
     if code is None:
         return "it closed its connection"
+    if code == UNSEEN:
+        return "nobody saw how"
     return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
