@@ -154,3 +154,11 @@ def test_keys_and_excluded_columns_may_be_hashed_or_dropped():
     assert project.record.hash == ["shop"]
     assert project.key_column == "shop"
     assert parse(text.replace("port: 8700", "key: email")).key_column == "email"
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("1e-9", 1e-9), ("5E-1", 0.5), ("1.0e-3", 0.001), (".5", 0.5), ("1", 1.0)]
+)
+def test_numbers_with_exponents_are_numbers(text, number):
+    found = parse(f"model: m\ntask: binary\ndata: {{source: a.csv, target: y}}\nrecord: {{sample: {text}}}")
+    assert found.record.sample == number
