@@ -34,7 +34,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_all", "_body", "_bytes", "_can_write", "_client", "_closing", "_encoding", "_goes_on", "_half_closed", "_headers", "_held", "_is_bad",
-        "_is_busy", "_lingering", "_loop", "_parser", "_piece", "_queued", "_raw", "_reading", "_since", "_stuck", "_task", "_transport", "_unsent", "_url", "_waiting",
+        "_is_busy", "_lingering", "_loop", "_parser", "_piece", "_queued", "_raw", "_reading", "_since", "_stuck", "_taken", "_task", "_transport", "_unsent", "_url", "_waiting",
     )  # fmt: skip
 
     def __init__(self, connections: Connections) -> None:
@@ -59,6 +59,7 @@ class Connection(asyncio.Protocol):
         self._unsent = 0  # bytes of answers, when they last became fewer: at `_stuck`
         self._stuck = 0.0
         self._held = 0
+        self._taken = 0  # of what waits, by the request that went the short way
         self._client = ""
         self._piece = b""  # what came last, while it may be one whole request
         self._new_message()
@@ -194,8 +195,10 @@ class Connection(asyncio.Protocol):
         if self._piece and goes_on and self._parser.get_http_version() == "1.1":
             self._all.heads.remember(self._piece, made, take)
         self._piece = b""
-        if take is not None and self._is_free and not self._held and take(made, self._reply):
+        if take is not None and self._is_free and take(made, self._reply):
             self._is_busy, self._goes_on = True, goes_on
+            self._queued = self._taken = self._held
+            self._held = 0
             return
         self._enqueue(made, goes_on=goes_on)
 
@@ -310,6 +313,8 @@ class Connection(asyncio.Protocol):
         self._is_busy = False
         if self._transport is None:
             return
+        self._all.held -= self._taken
+        self._queued, self._taken = self._queued - self._taken, 0
         goes_on = self._goes_on and not self._all.is_draining
         self._transport.write(encoded(response, goes_on=goes_on, is_head=False))
         self._closing = not goes_on
