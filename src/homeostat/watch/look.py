@@ -20,6 +20,7 @@ from homeostat.core.values import Json
 from homeostat.serve.record import features_frame
 from homeostat.track.predictions import Predictions
 from homeostat.watch.acknowledging import acknowledged_since
+from homeostat.watch.answered import answered
 from homeostat.watch.baseline import kept_baseline
 from homeostat.watch.detection import Heard, listen
 from homeostat.watch.diagnosis import diagnosed
@@ -124,7 +125,7 @@ def look(
             verdict, rows, earlier, previous, store=store, model=model, reference=reference, settings=settings
         )
         stored = _as_record(
-            model, window, verdict, previous=previous, rows=rows, version=reference.version, now=written_at or now
+            model, window, verdict, previous=previous, rows=rows, reference=reference, now=written_at or now
         )
         with store.write() as tx:
             if not _write(tx, stored, verdict, previous=previous, actor=actor):
@@ -355,16 +356,18 @@ def _as_record(
     *,
     previous: WindowVerdict | None,
     rows: pl.DataFrame,
-    version: int,
+    reference: Reference,
     now: datetime,
 ) -> WindowVerdict:
+    kept = answered(_answers(rows, reference)[0], rows["label"], task=reference.task)
     until = rows["label_received"].max()
     body: Json = {
-        "version": version,
+        "version": reference.version,
         "rows": rows.height,
         "labelled": int(rows["label"].is_not_null().sum()),
         "grouped": rows["groups"].count(),
         "labels_until": until.isoformat() if isinstance(until, datetime) else None,
+        "answers": msgspec.json.decode(msgspec.json.encode(kept)),
         "verdict": msgspec.to_builtins(verdict),
     }
     return WindowVerdict(

@@ -53,6 +53,28 @@ def groups(
 
 
 @COMMAND.command()
+def calibration(
+    *,
+    last: Annotated[int, typer.Option(min=1, help="How many windows.")] = 30,
+) -> None:
+    """Show how often what the model promised came true, window by window and in all of them together.
+
+    Example: homeostat watch calibration --last 30
+    """
+    from homeostat.cli.calibrated import calibration_text, told
+    from homeostat.cli.house import here
+    from homeostat.cli.output import show
+    from homeostat.watch.answered import answered_together, answers_of
+
+    house = here()
+    with house.store.read() as tx:
+        found = tx.watch.verdicts(house.project.model, limit=last)
+    whole = answered_together(found)
+    windows = [{"start": one.window_start, "end": one.window_end} | told(answers_of(one)) for one in found]
+    show({"windows": windows, "together": whole}, calibration_text(windows, whole))
+
+
+@COMMAND.command()
 def acknowledge(
     *,
     reason: Annotated[str, typer.Option(help="What changed, as the audit log shall keep it.")],

@@ -53,8 +53,8 @@ class AnswerSketch(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def accuracy(self) -> float | None:
         """The share of labelled rows whose class was said; None where no class is said, or nothing is labelled."""
-        is_of_classes = isinstance(self.said, CategorySketch)
-        return self.right / self.labelled if self.labelled and is_of_classes else None
+        says_classes = self.columns.task is not Task.REGRESSION and self.columns.prediction is not None
+        return self.right / self.labelled if self.labelled and says_classes else None
 
     def with_bins(self) -> "AnswerSketch":
         """Return it with one bin for numbers where none was seen yet, so that parts made like it go together."""
@@ -164,7 +164,7 @@ def _came(
     columns: AnswerColumns, truth: pl.Series | None, right: "np.typing.NDArray[np.bool_] | None"
 ) -> Floats | None:
     """Return for each row 1 where what the score is of came true, 0 where not, NaN where that is not known."""
-    if truth is None:
+    if truth is None or not columns.scores:
         return None
     if columns.task is Task.BINARY:
         came: Floats = (truth == columns.positive).cast(pl.Float64).fill_null(np.nan).to_numpy()
