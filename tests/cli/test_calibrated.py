@@ -6,7 +6,7 @@ import polars as pl
 
 from homeostat.cli.calibrated import calibration_text, told
 from homeostat.core.columns import Task
-from homeostat.core.records import WindowVerdict
+from homeostat.core.records.watching import WindowVerdict
 from homeostat.track.predictions import Predictions
 from homeostat.watch.answered import answered
 

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from homeostat.core.columns import Task
-from homeostat.core.records import WindowVerdict
+from homeostat.core.records.watching import WindowVerdict
 from homeostat.track.predictions import Predictions
 from homeostat.watch.answered import answered, answered_together, answers_of
 

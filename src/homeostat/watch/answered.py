@@ -6,7 +6,7 @@ import msgspec
 import polars as pl
 
 from homeostat.core.columns import Task
-from homeostat.core.records import WindowVerdict
+from homeostat.core.records.watching import WindowVerdict
 from homeostat.track.predictions import Predictions
 from homeostat.watch.profile.answers import AnswerColumns, AnswerSketch, answer_sketch, as_classes, merged_answers
 

@@ -71,7 +71,7 @@ def test_a_new_column_of_embeddings_warns(tmp_path, by):
 
 
 def test_many_pieces_say_the_same(tmp_path, monkeypatch):
-    monkeypatch.setattr("homeostat.watch.comparison.tables._VALUES", 200 * SIZE)
+    monkeypatch.setattr("homeostat.watch.comparison.tables._VALUES", 400 * SIZE)
     monkeypatch.setattr("homeostat.watch.comparison.vectors.VALUES", 200 * SIZE)
     for name, frame in (("old", world()), ("same", world(1)), ("moved", world(1, shift=0.5))):
         frame.write_parquet(tmp_path / f"{name}.parquet")

@@ -8,7 +8,7 @@ from scipy.stats import ks_2samp, wasserstein_distance
 from homeostat.core.columns import Kind
 from homeostat.core.errors import InvalidInput
 from homeostat.watch.methods import METHODS
-from homeostat.watch.profile.numeric import merged_numbers, number_sketch
+from homeostat.watch.profile.numeric import merged_numbers, number_sketch, read_ordered
 from homeostat.watch.sample import numbers
 
 
@@ -99,3 +99,18 @@ def test_nothing_but_nulls_takes_the_others_bins():
 def test_other_bins_are_refused():
     with pytest.raises(InvalidInput, match="bins"):
         merged_numbers(sketch([1.0, 2.0]), sketch([5.0, 6.0]))
+
+
+@pytest.mark.parametrize("dtype", [pl.Int8, pl.Int64, pl.UInt16, pl.UInt64], ids=str)
+def test_whole_numbers_are_ordered_whether_counted_or_sorted(dtype):
+    rng = np.random.default_rng(0)
+    print("seed 0")
+    low = 0 if dtype in (pl.UInt16, pl.UInt64) else -100
+    few = pl.Series([*rng.integers(low, 100, 500).tolist(), None], dtype=dtype)
+    ordered, nulls, spoilt = read_ordered(few)
+    assert ordered.tolist() == sorted(float(one) for one in few.drop_nulls())
+    assert (nulls, spoilt) == (1, 0)
+    far = pl.Series([100, 0, None, 5], dtype=dtype)
+    assert read_ordered(far)[0].tolist() == [0.0, 5.0, 100.0]  # a range wider than the rows are many
+    assert read_ordered(pl.Series([None], dtype=dtype))[0].tolist() == []
+    assert read_ordered(pl.Series([], dtype=dtype))[0].tolist() == []

@@ -13,7 +13,7 @@ from homeostat.watch.methods import sample_kind
 from homeostat.watch.profile import ColumnSketch
 from homeostat.watch.profile.category import CategorySketch, as_words
 from homeostat.watch.profile.instant import TimeSketch
-from homeostat.watch.profile.numeric import NumberSketch, in_order, read_floats
+from homeostat.watch.profile.numeric import NumberSketch, read_ordered
 from homeostat.watch.profile.text import TextSketch
 from homeostat.watch.sample import Categories, ColumnSample, Floats, Numbers, sorted_numbers
 
@@ -38,8 +38,7 @@ def side_of_rows(column: pl.Series, kind: Kind, *, like: Side | None = None) -> 
     """Return the column read as its kind. `like` is the reference's side, whose bins are used."""
     bins = like.sample if like is not None and isinstance(like.sample, Numbers) else None
     if sample_kind(kind) == "number":
-        values, nulls, spoilt = read_floats(column)
-        ordered = in_order(values)
+        ordered, nulls, spoilt = read_ordered(column)
         present = int(np.searchsorted(ordered, np.nan))
         sample = sorted_numbers(ordered, like=bins)
         return Side(

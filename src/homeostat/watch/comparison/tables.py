@@ -21,10 +21,11 @@ from homeostat.watch.profile.vectors import vector_size
 
 HEAD = 20_000  # rows from which a table in pieces tells its kinds
 PIECE = 65_536  # rows
-_VALUES = 8_000_000  # of vectors in a piece
+_VALUES = 16_000_000  # in a piece; those of vectors, of which there are copies, count twice
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_BUFFERS = 64 << 20  # bytes, of all columns together
 _MANY_WORDS = 100_000
 _SETTLING = 16  # pieces
 _PARQUET = (".parquet", ".pq")
@@ -186,6 +187,7 @@ def profile_table(
     own = {name: kind_of(head[name]) for name in head.columns}
     answers = None if like is not None else answer_columns(head.select(wanted(head.columns, named)), named)
     sizes = vector_sizes(head)
+    del head  # of a wide table it is large
     found = {name: kind for name, kind in own.items() if kind is not None} if like is None else like.kinds
     total = rows_known(files)
     run, pieces = place(on), frames(files, width=sum(sizes.values()))
@@ -255,7 +257,7 @@ def kind_of(column: pl.Series | Counted) -> Kind | None:
 def frames(files: Sequence[Path], *, width: int = 0) -> Iterator[pl.DataFrame]:
     """Yield the rows of the files in pieces, smaller ones where rows hold vectors of `width` numbers together; raise InvalidInput for what cannot be read, and for rows that do not fit the header."""
     if all(file.suffix.lower() in _PARQUET for file in files):
-        yield from _parquet_frames(files, rows=max(1, min(PIECE, _VALUES // max(1, width))))
+        yield from _parquet_frames(files, width=width)
         return
     for chunk in chunks(files, rows=PIECE):
         if chunk.misshapen:
@@ -267,15 +269,17 @@ def frames(files: Sequence[Path], *, width: int = 0) -> Iterator[pl.DataFrame]:
         yield pl.DataFrame(pl.from_arrow(chunk.table))
 
 
-def _parquet_frames(files: Sequence[Path], *, rows: int) -> Iterator[pl.DataFrame]:
+def _parquet_frames(files: Sequence[Path], *, width: int) -> Iterator[pl.DataFrame]:
     """Yield the rows through a small buffer: pages of a mapped file would count as memory of this process."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     names = _names(files)
+    rows = max(1, min(PIECE, _VALUES // (len(names) + 2 * width)))
+    buffer = max(1 << 14, min(1 << 20, _BUFFERS // len(names)))
     for file in files:
         try:
-            with pq.ParquetFile(file, pre_buffer=False, buffer_size=1 << 20) as opened:
+            with pq.ParquetFile(file, pre_buffer=False, buffer_size=buffer) as opened:
                 for batch in opened.iter_batches(batch_size=rows, columns=names, use_threads=False):
                     yield pl.DataFrame(pl.from_arrow(batch))
         except (pa.ArrowException, OSError) as error:

@@ -16,6 +16,7 @@ from homeostat.watch.sample import Floats, Numbers, mean_and_sd
 
 K = 200  # rank error 1.33 %, in 99 of 100 sketches, however many values
 RANKS = 10_000
+_RANGE = 65_536  # of whole numbers that are counted
 
 
 class NumberSketch(msgspec.Struct, frozen=True, kw_only=True, tag="number"):
@@ -85,8 +86,7 @@ def number_sketch(column: pl.Series, kind: Kind, *, like: NumberSketch | None = 
     Sorting first is what makes it fast: then bins, zeros, infinities and NaN are places to look up, and the sketch takes sorted values
     in half the time. NaN counts as null.
     """
-    values, nulls, spoilt = read_floats(column)
-    ordered = in_order(values)
+    ordered, nulls, spoilt = read_ordered(column)
     below = np.searchsorted(ordered, -math.inf, side="right")
     above, present = np.searchsorted(ordered, [math.inf, math.nan], side="left")
     finite = ordered[below:above]
@@ -141,12 +141,23 @@ def merged_numbers(a: NumberSketch, b: NumberSketch) -> NumberSketch:
     )
 
 
-def in_order(values: Floats) -> Floats:
-    """Return the values sorted, NaN last: in their own memory where nobody else looks at it, as what was read from several pieces."""
+def read_ordered(column: pl.Series) -> tuple[Floats, int, int]:
+    """Return the values of a column sorted, NaN last, the number of nulls, and of values that are no numbers.
+
+    Whole numbers of a small range are counted instead of sorted, in a fifth of the time.
+    """
+    if column.dtype.is_integer() and len(column):
+        least, greatest = column.min(), column.max()
+        if isinstance(least, int) and isinstance(greatest, int) and greatest - least < min(_RANGE, len(column)):
+            nulls = column.null_count()
+            whole = (column.drop_nulls() if nulls else column).cast(pl.Int64).to_numpy()
+            counted = np.bincount(whole - least)
+            return np.repeat(np.arange(least, greatest + 1, dtype=np.float64), counted), nulls, 0
+    values, nulls, spoilt = read_floats(column)
     if not values.flags.writeable:
-        return np.sort(values)
-    values.sort()
-    return values
+        return np.sort(values), nulls, spoilt
+    values.sort()  # in their own memory where nobody else looks at it, as what was read from several pieces
+    return values, nulls, spoilt
 
 
 def in_bins_of(reference: NumberSketch, current: NumberSketch) -> NumberSketch:
