@@ -41,6 +41,14 @@ def every_answer_is_recorded(site: Site, met: list[Met]) -> None:
     assert not missing, f"{len(missing)} of {len(met)} answers are not recorded, first {missing[0]}"
 
 
+def listens(pid: int, port: int) -> bool:
+    try:
+        found = psutil.Process(pid).net_connections("tcp")
+    except psutil.Error:  # it is gone
+        return False
+    return any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in found)
+
+
 def kill_and_await(site: Site, load: Load, rng: random.Random, deaths: Counter[int]) -> float:
     """Kill -9 a worker or a model's process at a moment of chance, and return when; wait until there is another in its place.
 
@@ -59,12 +67,13 @@ def kill_and_await(site: Site, load: Load, rng: random.Random, deaths: Counter[i
     os.kill(pid, signal.SIGKILL)
 
     def replaced():
+        """Return whether all are there again, and listen: else the next kill may leave nobody."""
         workers, models = site.pids(WORKER), site.pids(MODEL_PROCESS)
-        return pid not in workers | models and len(workers) == len(models) == site.workers
+        is_whole = pid not in workers | models and len(workers) == len(models) == site.workers
+        return is_whole and all(listens(worker, site.port) for worker in workers)
 
     wait_until(replaced, f"another process in the place of {pid}")
     print(f"  {who} {pid} killed after {delay:.2f} s, replaced after {time.monotonic() - killed:.2f} s")
-    # both answer: the one that was replaced too
     ready = time.monotonic()
     wait_until(lambda: sum(each.status == 200 and each.at > ready for each in load.met()) > 20, "answers")
     return killed
