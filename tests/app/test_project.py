@@ -150,7 +150,7 @@ def test_the_schema_names_every_key_and_is_json():
 
 def test_keys_and_excluded_columns_may_be_hashed_or_dropped():
     text = GOOD.replace("  time: day\n", "  time: day\n  key: [shop]\n  exclude: [email]\n")
-    project = parse(text + "record: {sample: 0.1, drop: [email, caller], hash: [shop]}\n")
+    project = parse(text + "record: {sample: 0.1, drop: [email, caller, params], hash: [shop]}\n")
     assert project.record.hash == ["shop"]
     assert project.key_column == "shop"
     assert parse(text.replace("port: 8700", "key: email")).key_column == "email"

@@ -2,11 +2,13 @@
 
 import json
 import logging
+from dataclasses import replace
 
 import httpx
+import numpy as np
 import pytest
 
-from homeostat.core.columns import Column, Kind, Signature, Task
+from homeostat.core.columns import Column, Kind, Param, Signature, Task
 from homeostat.core.records.routes import Route
 from homeostat.serve.recording import Recording, hashed, in_sample
 from homeostat.serve.settings import ServeSettings
@@ -241,3 +243,65 @@ def test_values_that_are_no_text_become_null_and_nulls_stay():
     recording = Recording(hashes=["x", "city"], secret=KEY)
     table = Table.of_rows(fakes.BINARY.columns, [(0.5, "Ulm"), (0.5, None)])
     assert recording.kept(table).texts() == [f'{{"x":null,"city":"{hashed("Ulm", KEY)}"}}', '{"x":null,"city":null}']
+
+
+TOLD = replace(
+    fakes.REGRESSION, params=(Param(name="by", type="double", is_list=True), Param(name="customer", type="string"))
+)
+
+
+class Adds:
+    """Answers x and all of `by`, and quotes the customer that it does not know."""
+
+    def __init__(self, params=None):
+        self.params = params or {}
+
+    def with_params(self, params):
+        return Adds(params)
+
+    def predict(self, frame):
+        if self.params.get("customer") == OTHER:
+            raise ValueError(f"nobody is called {OTHER}")
+        return frame["x"].to_numpy() + np.sum(self.params.get("by", [0.0]))
+
+
+def told(**params):
+    return {"instances": [fakes.ROW], "params": params}
+
+
+@pytest.mark.parametrize("rows", [1, 40], ids=["one row", "a line of many rows"])
+def test_params_are_recorded_as_they_were_told_and_go_with_their_rows(serve, rows):
+    server = serve({1: Adds()}, Recording(), signature=TOLD)
+    body = {**told(by=[1.0, 2.5], customer=SECRET), "instances": [{**fakes.ROW, "customer": "c1"}] * rows}
+    assert server.post("/models/m/invocations", body).json()["predictions"] == [3.75] * rows
+    assert server.post("/models/m/invocations", told(by=[])).status_code == 200
+    assert server.predict(fakes.ROW).status_code == 200
+    expected = {"by": [1.0, 2.5], "customer": SECRET}
+    kept = [None if text is None else json.loads(text) for (text,) in server.rows("params")]
+    assert kept == [*[expected] * rows, {"by": []}, None]
+    server.records.seal()
+    FileRecords(server.folder, writer_id="c").compact()
+    assert [None if text is None else json.loads(text) for (text,) in server.rows("params")] == kept
+    assert server.records.erase("m", ["c1"])["predictions"] == rows
+    assert not files_with(server.folder, SECRET)
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        ({"drop": ["params"]}, None),
+        ({"hashes": ["params"]}, hashed(json.dumps({"by": [1.0], "customer": SECRET}, separators=(",", ":")), KEY)),
+        ({"drop": ["customer"]}, '{"by":[1.0]}'),
+        ({"hashes": ["customer"]}, json.dumps({"by": [1.0], "customer": hashed(SECRET, KEY)}, separators=(",", ":"))),
+    ],
+    ids=["all dropped", "all hashed", "one dropped", "one hashed"],
+)
+def test_personal_params_are_in_no_file_nor_in_the_error_that_quotes_them(serve, tmp_path, rules, expected):
+    server = serve({1: Adds()}, Recording(**rules, secret=KEY), signature=TOLD)
+    assert server.post("/models/m/invocations", told(by=[1.0], customer=SECRET)).status_code == 200
+    assert server.rows("params") == [(expected,)]
+    assert server.post("/models/m/invocations", told(by=[1.0], customer=OTHER)).status_code == 500
+    assert "its words are not kept" in server.rows("error")[1][0]
+    server.records.seal()
+    FileRecords(tmp_path, writer_id="c").compact()
+    assert not files_with(tmp_path, SECRET, OTHER)

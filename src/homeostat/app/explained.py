@@ -80,7 +80,7 @@ WHY: dict[str, str] = {
     "record": "what was answered and what turned out true",
     "record.keep": "rows received so long ago are removed for good, by whole days (UTC): 400d; null: never",
     "record.sample": "the share of requests that are recorded, by their ids; labels need request ids then",
-    "record.drop": "columns of data.key or data.exclude of which nothing is recorded; key, caller: what requests bring beside rows",
+    "record.drop": "columns of data.key or data.exclude of which nothing is recorded; key, caller, params: what requests bring beside rows",
     "record.hash": "columns of which a keyed hash is recorded instead: the same value, the same hash",
     "watch": "how one notices that the world moved",
     "watch.window": "length of the windows that are judged: 7d",

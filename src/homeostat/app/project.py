@@ -12,7 +12,7 @@ import yaml
 from homeostat.core.duration import Duration, size_bytes
 from homeostat.core.errors import HomeostatError, InvalidInput, InvalidProject, NotFound, near
 from homeostat.retrain.project import Project
-from homeostat.serve.settings import CALLER, KEY
+from homeostat.serve.settings import CALLER, KEY, PARAMS
 
 FILE = "homeostat.yaml"
 _WORDS = {
@@ -222,7 +222,7 @@ def _impossible_stack(project: Project) -> Iterator[Problem]:
 def _impossible_recording(project: Project) -> Iterator[Problem]:
     """Retraining and watching take features from the record: only what is no feature may be missing there, or be a hash."""
     data, record = project.data, project.record
-    allowed = {*data.key, *data.exclude, KEY, CALLER}
+    allowed = {*data.key, *data.exclude, KEY, CALLER, PARAMS}
     for setting, names in (("drop", record.drop), ("hash", record.hash)):
         for name in names:
             if name in allowed:

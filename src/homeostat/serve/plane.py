@@ -476,7 +476,8 @@ class Plane:
         """Return what the record says of a failure: not the words of a model that reads personal columns, which may quote them."""
         if not isinstance(error, ModelError):
             return f"{type(error).__name__}: {error}"
-        personal = self.recording.personal(loaded.signature.columns)
+        reads = loaded.signature
+        personal = self.recording.personal(reads.columns) or self.recording.personal_params(reads.params)
         return f"{error.kind}: its words are not kept, as it reads '{personal[0]}'" if personal else str(error)
 
     async def _on_trial(self, loaded: Loaded, table: Table) -> Evaluated:

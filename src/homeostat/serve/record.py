@@ -2,7 +2,8 @@
 
 Predictions: request_id, row (position in the request), key, received, event_time, version, route ('champion', 'canary': answered by it;
 'shadow': evaluated beside the answer), status ('ok', 'error'), latency_ms (of the batch that it was evaluated in), features (JSON text, null for shadows),
-prediction, scores, error, caller, trace (a W3C trace id), sample (the share of requests that was recorded; null: all). Labels: request_id, row, key, value (null: groups alone),
+prediction, scores, error, caller, trace (a W3C trace id), sample (the share of requests that was recorded; null: all),
+params (JSON text of what an MLflow scoring request told the model beside its rows; null: nothing, and for shadows). Labels: request_id, row, key, value (null: groups alone),
 groups (JSON text: columns that the model does not have), received, event_time, label_id.
 """
 
@@ -54,6 +55,7 @@ class PredictionRow(msgspec.Struct, omit_defaults=True, gc=False):
     caller: str | None = None
     trace: str | None = None
     sample: float | None = None
+    params: str | None = None
 
 
 Recorded = PredictionRow | Bulk
@@ -187,6 +189,7 @@ def _first(
         caller=recording.caller(asked.caller),
         trace=asked.trace,
         sample=None if recording.is_whole else recording.share,
+        params=recording.params(asked.table.params) if asked.table.params and route != "shadow" else None,
     )
 
 

@@ -8,11 +8,12 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 import msgspec
 
-from homeostat.core.columns import Column, Kind
-from homeostat.serve.settings import CALLER, KEY
+from homeostat.core.columns import Column, Kind, Param
+from homeostat.serve.settings import CALLER, KEY, PARAMS
 from homeostat.serve.table import Row, Table
 
 _PREFIX = "hmac-"
@@ -43,7 +44,7 @@ def hashed(value: str, secret: bytes) -> str:
 class Recording:
     """Rules of one record. `share` of requests are kept; columns in `drop` become null, those in `hashes` their hash under `secret`.
 
-    The names `key` and `caller` mean those of the request; its key is also meant by the name of `key_column`. Columns that are neither text nor
+    The names `key`, `caller` and `params` mean those of the request, all of them, and a param by the name of such a column is treated as it is; its key is also meant by the name of `key_column`. Columns that are neither text nor
     category have no place for a hash: they become null.
     """
 
@@ -86,9 +87,28 @@ class Recording:
             return None
         return hashed(value, self._secret) if CALLER in self._hashes else value
 
+    def params(self, values: Mapping[str, Any]) -> str | None:
+        """Return a request's params as they are recorded: a JSON object, or the hash of it all."""
+        if not values or PARAMS in self._drop:
+            return None
+        if PARAMS in self._hashes:
+            return hashed(_encode(values).decode(), self._secret)
+        kept = {name: value for name, value in values.items() if name not in self._drop}
+        if self._hashes:
+            kept |= {name: self._hash(value) for name, value in kept.items() if name in self._hashes}
+        return _encode(kept).decode()
+
     def personal(self, columns: Iterable[Column]) -> list[str]:
         """Return which of the columns must not be recorded as they are."""
-        return [column.name for column in columns if column.name in self._drop or column.name in self._hashes]
+        return [column.name for column in columns if self._is_personal(column.name)]
+
+    def personal_params(self, params: Iterable[Param]) -> list[str]:
+        """Return which of the params must not be recorded as they are."""
+        are_all = self._is_personal(PARAMS)
+        return [param.name for param in params if are_all or self._is_personal(param.name)]
+
+    def _is_personal(self, name: str) -> bool:
+        return name in self._drop or name in self._hashes
 
     def kept(self, table: Table) -> Table:
         """Return the rows as they are recorded."""
@@ -103,6 +123,9 @@ class Recording:
     def _value(self, column: Column, value: object) -> str | None:
         if value is None or column.name in self._drop or column.kind not in _HASHABLE:
             return None
+        return self._hash(value)
+
+    def _hash(self, value: object) -> str:
         return hashed(value if isinstance(value, str) else _encode(value).decode(), self._secret)
 
 

@@ -7,7 +7,11 @@ from msgspec import Meta
 
 from homeostat.core.duration import Duration
 
-KEY, CALLER = "key", "caller"  # what requests have beside columns, as `record.drop` and `record.hash` name it
+KEY, CALLER, PARAMS = (
+    "key",
+    "caller",
+    "params",
+)  # what requests have beside columns, as `record.drop` and `record.hash` name it
 
 
 class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,7 +58,7 @@ class RecordSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """`keep`: rows received on earlier days than so long ago are removed for good, labelled or not (None: never).
 
     `sample`: the share of requests that are recorded, by a hash of their id. `drop`: columns of which nothing is recorded; `hash`: those of
-    which a keyed hash is (`data.key`, `data.exclude`; `key` and `caller`: those that a request brings beside its rows).
+    which a keyed hash is (`data.key`, `data.exclude`; `key`, `caller` and `params`: those that a request brings beside its rows).
     """
 
     keep: Duration | None = None

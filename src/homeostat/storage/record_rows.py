@@ -35,6 +35,7 @@ SCHEMAS: dict[str, dict[str, pl.DataType]] = {
         "caller": pl.String(),
         "trace": pl.String(),
         "sample": pl.Float64(),
+        "params": pl.String(),
     },
     "labels": {
         "request_id": pl.String(),
