@@ -93,6 +93,7 @@ def test_a_good_file_decodes_with_durations_as_people_write_them():
         ),
         ("serve:\n", "train: {memory: lots}\nserve:\n", 10, "'lots' is not a size", "4GB"),
         ("port: 8700", "port: 99999", 11, "serve.port:", "a whole number of at most 65535"),
+        ("port: 8700", "port: 8700\n  grpc_port: 8701", 12, "serve.grpc_port: 8701 is serve.control_port too", "own"),
         ("port: 8700", "port: 8700\n  control_port: 8700", 12, "serve.control_port: 8700 is serve.port too", "own"),
         ("  time: day\n  label_delay: 7d\n", "train: {window: 7d}\n", 6, "needs a time column", "train.max_rows"),
         ("serve:\n", "gate: {metrics: {r2: {min: 0.9, max: 0.1}}}\nserve:\n", 10, "0.9 is above max 0.1", "correct"),

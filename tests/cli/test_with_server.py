@@ -114,6 +114,23 @@ def test_the_whole_of_it_by_command(served):
     assert served.ok("audit", "verify").out.startswith("the audit log is intact")
 
 
+def test_a_port_for_grpc_that_is_taken_is_told_before_anything_starts(trained):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        trained.set("port: 8700", f"port: {free_port()}")
+        trained.set("control_port: 8701", f"control_port: {free_port()}")
+        trained.set("grpc_port: null", f"grpc_port: {port}")
+        up = subprocess.run(
+            [sys.executable, "-m", "homeostat", "up"], cwd=trained.folder, capture_output=True, text=True, check=False
+        )
+    assert up.returncode == 5
+    assert f"cannot listen on 127.0.0.1:{port}" in up.stderr
+    assert "serve.grpc_port" in up.stderr
+    assert "starting" not in up.stderr
+
+
 def test_labels_without_a_server_say_how_to_start_one(shell):
     shell.init()
     shell.set("port: 8700", f"port: {free_port()}")

@@ -147,8 +147,12 @@ def _impossible(project: Project) -> Iterator[Problem]:
         if bound.min is not None and bound.max is not None and bound.min > bound.max:
             told = f"min {bound.min:g} is above max {bound.max:g}"
             yield ("gate", "metrics", metric), told, "no model could pass: correct one of them"
-    if project.serve.port and project.serve.port == project.serve.control_port:
-        yield ("serve", "control_port"), f"{project.serve.port} is serve.port too", "give each a port of its own"
+    taken: dict[int | None, str] = {}
+    for name in ("port", "control_port", "grpc_port"):
+        port = getattr(project.serve, name)
+        if port and port in taken:
+            yield ("serve", name), f"{port} is serve.{taken[port]} too", "give each a port of its own"
+        taken[port] = name
     schedule = project.retrain.triggers.schedule
     if schedule is not None:
         from croniter import croniter

@@ -150,7 +150,7 @@ def free_port(host: str, port: int, *, patience_s: float = _ORPHANS_S) -> None:
         if time.monotonic() >= deadline:
             raise Unreachable(
                 f"cannot listen on {host}:{port}: {error.strerror}",
-                hint="is another `homeostat up` running? Set serve.port and serve.control_port to free ones",
+                hint="is another `homeostat up` running? Set serve.port, serve.control_port and serve.grpc_port to free ones",
             ) from error
         time.sleep(0.05)
 

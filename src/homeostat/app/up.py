@@ -26,6 +26,8 @@ def up(place: Place, *, workers: int | None, replay: bool, every_s: float, tell:
     node_of(place)  # drawn before the processes start, which all read it
     free_port(settings.host, settings.port)
     free_port(settings.host, settings.control_port)
+    if settings.grpc_port is not None:
+        free_port(settings.host, settings.grpc_port)
     file = str(Path(os.environ.get("HOMEOSTAT_PROJECT", place.root / FILE)).resolve())
     control = [file, "--every", str(every_s), *(["--replay"] if replay else [])]
     count = workers or settings.workers
@@ -46,6 +48,8 @@ def up(place: Place, *, workers: int | None, replay: bool, every_s: float, tell:
         doors = {settings.port: "/health/live", settings.control_port: "/health"}
         if _ready(settings.host, doors, supervisor):
             tell(f"predictions  http://{settings.host}:{settings.port}/models/{place.project.model}/predict")
+            if settings.grpc_port is not None:
+                tell(f"gRPC         {settings.host}:{settings.grpc_port}")
             tell(f"control      http://{settings.host}:{settings.control_port}/api/v1/status")
             tell("stop with Ctrl-C; what is under way is resumed at the next start")
         supervisor.watch()
