@@ -49,6 +49,13 @@ def listens(pid: int, port: int) -> bool:
     return any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in found)
 
 
+def all_serve(site: Site, *, but: int | None = None) -> bool:
+    """Return whether every worker has its model's process and listens: else a kill may leave nobody. `but`: who was killed."""
+    workers, models = site.pids(WORKER), site.pids(MODEL_PROCESS)
+    is_whole = but not in workers | models and len(workers) == len(models) == site.workers
+    return is_whole and all(listens(worker, site.port) for worker in workers)
+
+
 def kill_and_await(site: Site, load: Load, rng: random.Random, deaths: Counter[int]) -> float:
     """Kill -9 a worker or a model's process at a moment of chance, and return when; wait until there is another in its place.
 
@@ -59,20 +66,15 @@ def kill_and_await(site: Site, load: Load, rng: random.Random, deaths: Counter[i
     wait_until(lambda: time.monotonic() - began >= delay, "the moment")
     pid = rng.choice(sorted(site.pids(who)))
     if who == MODEL_PROCESS:
-        worker = psutil.Process(pid).ppid()
+        workers = site.pids(WORKER)
+        worker = next(each.pid for each in psutil.Process(pid).parents() if each.pid in workers)
         deaths[worker] += 1
         if deaths[worker] == FENCED_AFTER:
             who, pid = WORKER, worker
     killed = time.monotonic()
     os.kill(pid, signal.SIGKILL)
 
-    def replaced():
-        """Return whether all are there again, and listen: else the next kill may leave nobody."""
-        workers, models = site.pids(WORKER), site.pids(MODEL_PROCESS)
-        is_whole = pid not in workers | models and len(workers) == len(models) == site.workers
-        return is_whole and all(listens(worker, site.port) for worker in workers)
-
-    wait_until(replaced, f"another process in the place of {pid}")
+    wait_until(lambda: all_serve(site, but=pid), f"another process in the place of {pid}")
     print(f"  {who} {pid} killed after {delay:.2f} s, replaced after {time.monotonic() - killed:.2f} s")
     ready = time.monotonic()
     wait_until(lambda: sum(each.status == 200 and each.at > ready for each in load.met()) > 20, "answers")
@@ -85,7 +87,7 @@ def play(site: Site, out, *, seed: int, kills: int) -> None:
     site.up()
     with Load(site.port, PATH, {"rows": [ROW]}, out, rate=100.0) as load:
         wait_until(lambda: len(load.met()) > 50, "answers")
-        wait_until(lambda: len(site.pids(MODEL_PROCESS)) == site.workers, "a model's process of each worker")
+        wait_until(lambda: all_serve(site), "every worker")
         deaths: Counter[int] = Counter()
         killed = [kill_and_await(site, load, rng, deaths) for _ in range(kills)]
         met = load.stop()

@@ -126,17 +126,20 @@ def latencies(swapping: Swapping, met: list[Met], quiet: list[tuple[float, float
 
 
 def settled_memory(site: Site, children: int) -> list[int]:
-    """Return the bytes that are each worker's own (its models' processes included), once it has as many processes as it needs."""
+    """Return the bytes that are each worker's own (its models' processes and what forks them included), once it has as many as it needs."""
 
     def settled():
-        workers = [psutil.Process(pid) for pid in sorted(site.pids("app.inference"))]
-        models = [worker.children() for worker in workers]
-        if [len(each) for each in models] != [children] * site.workers:
+        models = site.pids("serve.hosts.child")
+        try:
+            trees = [
+                [worker := psutil.Process(pid), *worker.children(recursive=True)]
+                for pid in sorted(site.pids("app.inference"))
+            ]
+            if [sum(each.pid in models for each in tree) for tree in trees] != [children] * site.workers:
+                return None
+            return [sum(each.memory_full_info().uss for each in tree) for tree in trees]
+        except psutil.Error:  # one of them is ending
             return None
-        return [
-            sum(process.memory_full_info().uss for process in [worker, *own])
-            for worker, own in zip(workers, models, strict=True)
-        ]
 
     return wait_until(settled, "the end of what was replaced")
 
