@@ -99,3 +99,17 @@ def test_more_groups_than_can_be_looked_at_are_refused():
     x, rng = rows(9, n=100)
     with pytest.raises(ValueError, match="one to 4 groups"):
         attribute(x, x, losses=(loss(x, rng), loss(x, rng)), groups={}, is_category=PLAIN, names=NAMES)
+
+
+@pytest.mark.long
+def test_intervals_count_that_weights_are_estimates():
+    """The shift costs 0.25 and the changed law 0.5: resampled rows alone held the first in 10 of 25 such worlds."""
+    covered = dict.fromkeys([*GROUPS, CONCEPT], 0)
+    for seed in range(12):
+        before, rng = rows(2 * seed + 100, 1_000)
+        after, again = rows(2 * seed + 101, 1_000, a=0.5)
+        losses = loss(before, rng), loss(after, again, turned=0.5)
+        found = attribute(before, after, losses=losses, groups=GROUPS, is_category=PLAIN, names=NAMES)
+        for one in found.causes:
+            covered[one.cause] += one.low <= {"a": 0.25, CONCEPT: 0.5}.get(one.cause, 0.0) <= one.high
+    assert min(covered.values()) >= 8, covered

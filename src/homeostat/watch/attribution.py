@@ -14,7 +14,15 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from homeostat.watch.domain import MOST_WEIGHT, Apart, effective_rows, tell_apart
+from homeostat.watch.domain import (
+    HALVINGS,
+    MOST_WEIGHT,
+    Apart,
+    effective_rows,
+    half_sample_error,
+    halves,
+    tell_apart,
+)
 from homeostat.watch.sample import Floats
 
 CONCEPT = "labels given the inputs"
@@ -23,6 +31,7 @@ LEAST_EFFECTIVE = 50.0
 _DRAWS = 200
 
 Set = frozenset[str]
+Halves = npt.NDArray[np.intp]
 
 
 class Contribution(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,24 +73,40 @@ def attribute(
 ) -> Attribution:
     """Return what made the mean loss change. `reference` (n, n_columns), `current` (m, n_columns); `losses` of shapes (n,) and (m,), lower is better.
 
-    `groups`: names of at most four groups, with the places of their columns; together all columns that may matter. Intervals are of resampled
-    rows with the weights as they are: that weights are estimates too is not in them. Cost: a domain classifier for each set of groups, up to 15
-    (about 5 s for 5,000 rows on each side). Raises ValueError for more groups, and below 50 rows.
+    `groups`: names of at most four groups, with the places of their columns; together all columns that may matter. Intervals are of resampled rows,
+    and widened to what refits on both halves of three random halvings say: weights are estimates too. Cost: a domain classifier for each set of
+    groups, up to 15, and its refits. Raises ValueError for more groups, and below 50 rows.
     """
     if not 1 <= len(groups) <= MOST_GROUPS:
         raise ValueError(f"one to {MOST_GROUPS} groups of columns, got {len(groups)}")
-    parts = [frozenset(part) for size in range(len(groups) + 1) for part in combinations(groups, size)]
-    ratios = {part: _ratios(reference, current, groups, part, is_category, seed=seed) for part in parts}
     whole = frozenset(groups)
-    weights: dict[Set, tuple[int, Floats]] = {}
-    for part in parts:
-        weights[part] = (0, ratios[part][0])
-        # current rows, back to what the reference was in all but `part`: the whole ratio undone, that of `part` kept
-        weights[part | {CONCEPT}] = (1, _normal(ratios[part][1] / ratios[whole][1]))
-    counts = [_counts(len(side), seed=seed + at) for at, side in enumerate(losses)]
-    values = {key: _means(losses[side], one, counts[side]) for key, (side, one) in weights.items()}
+    parts = [frozenset(part) for size in range(len(groups) + 1) for part in combinations(groups, size)]
+
+    def weighed(fold: Halves | None = None) -> dict[Set, tuple[int, Floats]]:
+        ratios = {part: _ratios(reference, current, groups, part, is_category, seed=seed, fold=fold) for part in parts}
+        weights: dict[Set, tuple[int, Floats]] = {}
+        for part in parts:
+            weights[part] = (0, ratios[part][0])
+            # current rows, back to what the reference was in all but `part`: the whole ratio undone, that of `part` kept
+            weights[part | {CONCEPT}] = (1, _normal(ratios[part][1] / ratios[whole][1]))
+        return weights
+
+    def shared(weights: Mapping[Set, tuple[int, Floats]], counts: Sequence[Floats]) -> dict[Set, Floats]:
+        return {key: _means(losses[side], one, counts[side]) for key, (side, one) in weights.items()}
+
+    weights = weighed()
+    values = shared(weights, [_counts(len(side), seed=seed + at) for at, side in enumerate(losses)])
     causes = [*groups, CONCEPT]
     shapley = {cause: _shapley(cause, causes, values) for cause in causes}
+    pairs: dict[str, list[tuple[Floats, Floats]]] = {cause: [] for cause in causes}
+    for number in range(HALVINGS):
+        fold = halves(reference, current, seed=seed + 1 + number)
+        both = np.stack([fold == 0, fold == 1], axis=1).astype(np.float64)
+        halved = shared(weighed(fold), (both[: len(reference)], both[len(reference) :]))
+        for cause in causes:
+            first, second = _shapley(cause, causes, halved)
+            pairs[cause].append((first, second))
+    errors = {cause: float(half_sample_error(found)) for cause, found in pairs.items()}
     change = values[frozenset(causes)] - values[frozenset()]
     low, high = _interval(change)
     is_change = low > 0 or high < 0
@@ -89,7 +114,7 @@ def attribute(
     for cause in causes:
         ours = shapley[cause]
         columns = [] if cause == CONCEPT else [names[place] for place in groups[cause]]
-        at_least, at_most = _interval(ours)
+        at_least, at_most = _widened(ours, errors[cause])
         share = float(ours[0] / change[0]) if is_change else None
         found.append(
             Contribution(cause=cause, columns=columns, value=float(ours[0]), low=at_least, high=at_most, share=share)
@@ -144,13 +169,19 @@ def _ratios(
     is_category: npt.NDArray[np.bool_],
     *,
     seed: int,
+    fold: Halves | None = None,
 ) -> tuple[Floats, Floats]:
     """Return the density ratio, current to reference, of the columns in `part`, at the rows of each side, of mean 1 on the reference."""
     if not part:
         return np.ones(len(reference)), np.ones(len(current))
     columns = sorted({place for name in part for place in groups[name]})
     apart: Apart = tell_apart(
-        reference[:, columns], current[:, columns], is_category=is_category[columns], seed=seed, with_shares=False
+        reference[:, columns],
+        current[:, columns],
+        is_category=is_category[columns],
+        seed=seed,
+        with_shares=False,
+        fold=fold,
     )
     ours, theirs = (_odds(p) * len(reference) / len(current) for p in (apart.reference, apart.current))
     mean = float(ours.mean())
@@ -179,13 +210,20 @@ def _means(losses: Floats, weights: Floats, counts: Floats) -> Floats:
 
 def _shapley(cause: str, causes: Sequence[str], values: Mapping[Set, Floats]) -> Floats:
     others = [one for one in causes if one != cause]
-    total = np.zeros(1 + _DRAWS)
+    total = np.zeros_like(values[frozenset()])
     for size in range(len(causes)):
         weight = math.factorial(size) * math.factorial(len(causes) - size - 1) / math.factorial(len(causes))
         for part in combinations(others, size):
             known = frozenset(part)
             total += weight * (values[known | {cause}] - values[known])
     return total
+
+
+def _widened(values: Floats, error: float) -> tuple[float, float]:
+    """Return the bootstrap interval, as much wider as `error` is above the bootstrap's own standard error."""
+    low, high = _interval(values)
+    wider = max(1.0, error / max(float(values[1:].std()), 1e-300))
+    return float(values[0]) - wider * (float(values[0]) - low), float(values[0]) + wider * (high - float(values[0]))
 
 
 def _interval(values: Floats) -> tuple[float, float]:

@@ -1,6 +1,6 @@
 """What an estimator is: it says how well answers turned out before any label of them is known. Pure."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,7 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 from homeostat.core.columns import Task
-from homeostat.watch.domain import LEAST_ROWS, MOST_ROWS, Apart, density_ratios, effective_rows
+from homeostat.watch.domain import (
+    HALVINGS,
+    LEAST_ROWS,
+    MOST_ROWS,
+    Apart,
+    density_ratios,
+    effective_rows,
+    halves,
+    tell_apart,
+)
 from homeostat.watch.joint import Samples
 from homeostat.watch.sample import Floats
 
@@ -63,6 +72,16 @@ class Question:
         """How much each reference row counts among the current ones, of mean 1."""
         return None if self.apart is None else density_ratios(self.apart)
 
+    def halved(self) -> Iterator[tuple[npt.NDArray[np.intp], Floats]]:
+        """Yield, for several random halvings, which half each reference row is in, and its weight by what the other half of all rows taught."""
+        if self.samples is None:
+            return
+        ours, theirs = self.samples.reference, self.samples.current
+        for number in range(HALVINGS):
+            fold = halves(ours, theirs, seed=self.seed + 1 + number)
+            apart = tell_apart(ours, theirs, is_category=self.is_category, seed=self.seed, with_shares=False, fold=fold)
+            yield fold[: len(ours)], density_ratios(apart)
+
     @property
     def effective_rows(self) -> float | None:
         return None if self.weights is None else effective_rows(self.weights)
@@ -70,7 +89,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guess:
-    """`value` of the metric, and the standard deviation (`spread`) that the realised one has around it by chance."""
+    """`value` of the metric, and the standard deviation (`spread`) of the realised one around it: by chance, and what else the estimator counts."""
 
     value: float
     spread: float

@@ -41,3 +41,25 @@ def test_too_few_rows_give_no_estimate():
         reference=rows(rng, 500, 0.2), current=rows(rng, 49, 0.2), is_category=np.zeros(2, bool), metric="accuracy"
     )
     assert ESTIMATOR.estimate(asked) is None
+
+
+@pytest.mark.long
+def test_the_interval_holds_the_realised_metric_as_often_as_it_says_and_chance_alone_would_not():
+    """Nominal is 95 %; of 30 windows with other held-out rows each, fewer than 24 have a chance of 1 in 1,000 then."""
+    covered = by_chance = 0
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        asked = Question(
+            reference=rows(rng, 2_000, 0.2),
+            current=rows(rng, 2_000, 0.6),
+            is_category=np.zeros(2, bool),
+            metric="accuracy",
+        )
+        current = asked.current
+        realised = float((current.said == current.truth).mean())
+        guess = ESTIMATOR.estimate(asked)
+        off = abs(guess.value - realised)
+        covered += off <= 2 * guess.spread
+        by_chance += off <= 2 * np.sqrt(0.25 / len(current))  # what any number of right answers strays at most
+    assert covered >= 24, (covered, by_chance)
+    assert by_chance < covered, (covered, by_chance)
