@@ -85,7 +85,9 @@ def play(site: Site, out, *, seed: int, kills: int) -> None:
     print(f"seed {seed}")
     rng = random.Random(seed)
     site.up()
-    with Load(site.port, PATH, {"rows": [ROW]}, out, rate=100.0) as load:
+    # of one row for all, the process that is killed twice over it would be its doing
+    different = [{"rows": [{**ROW, "a": n / 1000}]} for n in range(1000)]
+    with Load(site.port, PATH, different, out, rate=100.0) as load:
         wait_until(lambda: len(load.met()) > 50, "answers")
         wait_until(lambda: all_serve(site), "every worker")
         deaths: Counter[int] = Counter()
