@@ -44,8 +44,8 @@ def estimated(
     """Return the verdict of a window with estimates of its metric, and with drift of all its columns together.
 
     `truth`: null where not known; it is used only to score estimates, once the window is mature. `earlier`: verdicts of earlier windows of the
-    version, oldest first; `before`: what was said of this window before, which is kept when labels come. Cost: about a second for 5,000
-    reference rows and as many in the window.
+    version, oldest first; `before`: what was said of this window before, which is kept when labels come. Cost: about two seconds for
+    5,000 reference rows and as many in the window.
     """
     if len(predictions) < LEAST_ROWS or not len(baseline.said):
         return verdict
