@@ -7,13 +7,11 @@ import logging
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from homeostat.audit.log import record
 from homeostat.core.errors import CheckFailed, JobKilled, Quarantined, Unreachable
 from homeostat.core.ids import derived_id
 from homeostat.core.ports.blobs import BlobStore
@@ -21,8 +19,8 @@ from homeostat.core.ports.clock import Clock
 from homeostat.core.ports.data import TableStore
 from homeostat.core.ports.probe import CandidateProbe
 from homeostat.core.ports.record_log import RecordLog
-from homeostat.core.ports.store import Store, Transaction
-from homeostat.core.records.cycles import Cycle, CycleState
+from homeostat.core.ports.store import Store
+from homeostat.core.records.cycles import CycleState
 from homeostat.core.records.data import DatasetVersion
 from homeostat.core.records.tracking import Run
 from homeostat.core.values import Json
@@ -33,6 +31,7 @@ from homeostat.registry.versions import CHAMPION
 from homeostat.registry.workers import PATIENCE_S, await_workers
 from homeostat.retrain.capture import captured
 from homeostat.retrain.cycle import CycleRequest
+from homeostat.retrain.journal import CycleJournal
 from homeostat.retrain.project import Project
 from homeostat.retrain.restacking import recorded_settings, stacked_settings
 from homeostat.retrain.settings import CanaryStep, Rollout
@@ -70,12 +69,14 @@ class LiveStages:
 
     def open(self) -> Json:
         with self.store.write() as tx:
-            self._note(tx, "opened")
-            self._record(tx, "cycle.started", {"trigger": self.request.trigger, "because": self.request.because})
+            self._journal.note(tx, "opened")
+            self._journal.record(
+                tx, "cycle.started", {"trigger": self.request.trigger, "because": self.request.because}
+            )
             return {"champion": tx.models.alias(self.request.model, CHAMPION)}
 
     def snapshot(self) -> Json:
-        self._stage("snapshot")
+        self._journal.stage("snapshot")
         now = self.clock.now()
         with self.store.read() as tx:
             known = tx.datasets.latest(self.request.model)
@@ -87,7 +88,7 @@ class LiveStages:
         with self.store.read() as tx:
             latest = tx.datasets.latest(self.request.model)
             champion = tx.models.alias(self.request.model, CHAMPION)
-            again = tx.datasets.by_key(self.request.model, self._key("capture"))
+            again = tx.datasets.by_key(self.request.model, self._journal.key("capture"))
             version = None if champion is None else tx.models.get(self.request.model, champion)
         assert latest is not None
         if again is not None or version is None:
@@ -104,7 +105,7 @@ class LiveStages:
         if rows.is_empty():
             return latest
         try:
-            return self._shop.commit_captured(rows, key=self._key("capture"))
+            return self._shop.commit_captured(rows, key=self._journal.key("capture"))
         except Quarantined as error:
             log.warning("captured rows were quarantined: %s", error.message)
             return latest
@@ -112,7 +113,7 @@ class LiveStages:
     # -- from data to a judged version
 
     def train(self, snapshot: Json) -> Json:
-        self._stage("train")
+        self._journal.stage("train")
         self._forget_workdir(self._run_id)
         number, settings, run_id = snapshot["version"], self._training_on(snapshot["version"]), self._run_id
         if (given := self.request.version) is not None:
@@ -122,7 +123,7 @@ class LiveStages:
         return {"run_id": run.run_id}
 
     def gate(self, snapshot: Json, trained: Json) -> Json:  # noqa: ARG002 - the run names its data version
-        self._stage("gate", run_id=trained["run_id"])
+        self._journal.stage("gate", run_id=trained["run_id"])
         run = self._run(trained)
         report = self._shop.judge(
             run,
@@ -139,7 +140,7 @@ class LiveStages:
 
     def refit(self, snapshot: Json, trained: Json) -> Json:
         del snapshot  # the run knows its data version
-        self._stage("refit")
+        self._journal.stage("refit")
         run_id = derived_id(self.request.cycle_id, "refit")
         tested = self._run(trained)
         settings = recorded_settings(tested, self._training)
@@ -151,15 +152,15 @@ class LiveStages:
         with self.store.read() as tx:
             report = tx.models.report(judged["report_id"])
         version = self._shop.register(run, report, settings=recorded_settings(run, self._training))
-        self._stage("registered", version=version.version)
+        self._journal.stage("registered", version=version.version)
         return {"version": version.version}
 
     def await_approval(self, version: int) -> Json:
-        self._stage("approval", version=version)
-        deadline = self._asked("approval") + self.project.retrain.approval_timeout
+        self._journal.stage("approval", version=version)
+        deadline = self._journal.asked("approval") + self.project.retrain.approval_timeout
         while True:
             with self.store.read() as tx:
-                word = tx.audit.by_key(self._key("approval"))
+                word = tx.audit.by_key(self._journal.key("approval"))
             if word is not None:
                 reason = word.payload.get("reason") or "no reason given"
                 return {
@@ -168,18 +169,18 @@ class LiveStages:
                 }
             if self.clock.now() >= deadline:
                 return {"approved": False, "because": f"nobody approved version {version} in time"}
-            if cancelled := self._cancelled():
+            if cancelled := self._journal.cancelled():
                 return {"approved": False, "because": cancelled}
             self.pause(self.project.retrain.rollout.poll.total_seconds())
 
     # -- into traffic and out of it
 
     def shadow(self, version: int) -> Json:
-        self._stage("shadow", version=version)
+        self._journal.stage("shadow", version=version)
         return self._send(version, "shadow", shadow=version)
 
     def canary(self, version: int, percent: float, name: str) -> Json:
-        self._stage(f"canary {percent:g}%", version=version)
+        self._journal.stage(f"canary {percent:g}%", version=version)
         return self._send(version, name, canary=version, canary_percent=percent)
 
     def hold(self, version: int, step: CanaryStep, rollout: Rollout, *, name: str) -> Json:
@@ -193,11 +194,11 @@ class LiveStages:
                 route = tx.routes.get(self.request.model)
             if route is None or version not in (route.shadow, route.canary) or route.since is None:
                 return {"action": "roll_back", "because": f"version {version} was taken out of traffic by hand"}
-            if cancelled := self._cancelled():
+            if cancelled := self._journal.cancelled():
                 return {"action": "roll_back", "because": cancelled}
             if (fault := why_unhealthy(self.store, model=self.request.model, version=version)) is not None:
                 return {"action": "roll_back", "because": f"{name}: {fault}"}
-            begun = self._begun(route.since)
+            begun = self._journal.begun(route.since)
             predictions = self.records.read("predictions", self.request.model, since=begun)
             labels = self.records.read("labels", self.request.model, since=begun)
             of = partial(step_stats, predictions, labels, champion=champion, candidate=version, now=self.clock.now())
@@ -218,7 +219,7 @@ class LiveStages:
             actor=self.actor,
             now=self.clock.now(),
             force=self.request.force,
-            key=self._key("promote"),
+            key=self._journal.key("promote"),
         )
         if (fault := self._await_workers(route.generation, putting=version)) is not None:
             raise CheckFailed(f"version {version} was not put to work: {fault}")
@@ -232,10 +233,10 @@ class LiveStages:
             actor=self.actor,
             now=self.clock.now(),
             reason=because,
-            key=self._key("withdraw"),
+            key=self._journal.key("withdraw"),
         )
         with self.store.write() as tx:
-            self._record(tx, "model_version.rolled_back", {"version": version, "because": because})
+            self._journal.record(tx, "model_version.rolled_back", {"version": version, "because": because})
         self._await_workers(route.generation)
         return {"generation": route.generation}
 
@@ -246,7 +247,7 @@ class LiveStages:
                 cycle, state=state, stage=state.value, ended=self.clock.now(), outcome={**outcome, "because": because}
             )
             tx.cycles.put(over)
-            self._record(tx, f"cycle.{state.value}", {"because": because, "version": cycle.version})
+            self._journal.record(tx, f"cycle.{state.value}", {"because": because, "version": cycle.version})
         self._forget_workdir(self._run_id)
         log.info("cycle %s: %s (%s)", self.request.cycle_id, state.value, because)
         return {"state": state.value, "because": because}
@@ -277,6 +278,10 @@ class LiveStages:
         return stacked_settings(
             self._shop, self._training, number=number, cycle_id=self.request.cycle_id, store=self.store
         )
+
+    @property
+    def _journal(self) -> CycleJournal:
+        return CycleJournal(request=self.request, store=self.store, clock=self.clock, actor=self.actor)
 
     @property
     def _shop(self) -> Workshop:
@@ -316,7 +321,7 @@ class LiveStages:
             canary_percent=canary_percent,
             because=f"cycle {self.request.cycle_id[:12]}: {name} of version {version}",
             force=self.request.force,
-            key=self._key(name),
+            key=self._journal.key(name),
         )
         self._await_workers(route.generation, putting=version)  # one that fails its warm-up is taken back by `hold`
         return {"generation": route.generation}
@@ -340,51 +345,6 @@ class LiveStages:
             if fault() is None:
                 raise
         return fault()
-
-    def _asked(self, stage: str) -> datetime:
-        """Return when this stage was first reached."""
-        with self.store.write() as tx:
-            return record(
-                tx,
-                f"cycle.{stage}_asked",
-                subject=f"cycle:{self.request.cycle_id}",
-                actor=self.actor,
-                time=self.clock.now(),
-                key=self._key(f"{stage}_asked"),
-            ).time
-
-    def _begun(self, step: datetime) -> datetime:
-        """Return when the version first met traffic in this cycle; `step` is when the present step began."""
-        with self.store.read() as tx:
-            first = [tx.audit.by_key(self._key(name)) for name in ("shadow", "canary0")]
-        return min([event.time for event in first if event is not None], default=step)
-
-    def _cancelled(self) -> str | None:
-        with self.store.read() as tx:
-            asked = tx.cycles.get(self.request.cycle_id).options.get("cancel")
-        return None if asked is None else f"cancelled by {asked}"
-
-    def _stage(self, stage: str, *, run_id: str | None = None, version: int | None = None) -> None:
-        with self.store.write() as tx:
-            self._note(tx, stage, run_id=run_id, version=version)
-
-    def _note(self, tx: Transaction, stage: str, *, run_id: str | None = None, version: int | None = None) -> None:
-        cycle: Cycle = tx.cycles.get(self.request.cycle_id)
-        tx.cycles.put(replace(cycle, stage=stage, run_id=run_id or cycle.run_id, version=version or cycle.version))
-
-    def _record(self, tx: Transaction, kind: str, payload: Json) -> None:
-        record(
-            tx,
-            kind,
-            subject=f"cycle:{self.request.cycle_id}",
-            actor=self.actor,
-            time=self.clock.now(),
-            payload={"model": self.request.model, **payload},
-            key=self._key(kind),
-        )
-
-    def _key(self, what: str) -> str:
-        return f"{self.request.cycle_id}:{what}"
 
     def _forget_workdir(self, run_id: str) -> None:
         shutil.rmtree(self.workdir / run_id, ignore_errors=True)
