@@ -4,7 +4,7 @@ import polars as pl
 
 from homeostat.core.columns import Column, Kind, Roles, Signature, Task
 from homeostat.retrain.capture import captured
-from homeostat.storage.record_rows import SCHEMAS
+from homeostat.storage.record_rows import schema_of
 
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 SIGNATURE = Signature(task=Task.REGRESSION, columns=(Column(name="x", kind=Kind.FLOAT),), target="y")
@@ -17,8 +17,8 @@ def test_excluded_columns_are_those_that_labels_brought():
     predictions = [answer | {"request_id": str(n), "prediction": "2.0"} for n in range(3)]
     labels = [label | {"request_id": str(n), "label_id": str(n), "groups": text} for n, text in enumerate(told)]
     found = captured(
-        pl.DataFrame(predictions, schema=SCHEMAS["predictions"]),
-        pl.DataFrame(labels, schema=SCHEMAS["labels"]),
+        pl.DataFrame(predictions, schema=schema_of("predictions")),
+        pl.DataFrame(labels, schema=schema_of("labels")),
         signature=SIGNATURE,
         roles=Roles(target="y", exclude=("sex", "age", "ill", "note")),
         schema={

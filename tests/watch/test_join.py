@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from homeostat.core.columns import Task
-from homeostat.storage.record_rows import SCHEMAS
+from homeostat.storage.record_rows import schema_of
 from homeostat.watch.join import as_truth, join
 
 T0 = datetime(2013, 1, 1, tzinfo=UTC)
@@ -16,12 +16,12 @@ CLASSES = ("no", "yes")
 
 def predictions(*rows: dict) -> pl.DataFrame:
     defaults = {"row": 0, "received": T0, "version": 1, "route": "champion", "status": "ok", "features": "{}"}
-    return pl.DataFrame([defaults | {"prediction": "no"} | row for row in rows], schema=SCHEMAS["predictions"])
+    return pl.DataFrame([defaults | {"prediction": "no"} | row for row in rows], schema=schema_of("predictions"))
 
 
 def labels(*rows: dict) -> pl.DataFrame:
     full = [{"received": T0 + HOUR, "label_id": f"l{i}", "value": "yes"} | row for i, row in enumerate(rows)]
-    return pl.DataFrame(full, schema=SCHEMAS["labels"])
+    return pl.DataFrame(full, schema=schema_of("labels"))
 
 
 def labels_of(predicted, given_labels, **options) -> list:

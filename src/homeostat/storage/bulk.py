@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import repeat
 from math import isnan
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-import polars as pl
 
-_LIST = pl.List(pl.Float64())
+if TYPE_CHECKING:
+    import polars as pl
+
 _START = b'{"bulk":'
 _encode = msgspec.json.Encoder().encode
 
@@ -41,8 +42,10 @@ def apart(lines: bytes) -> tuple[bytes, list[bytes]]:
     return b"\n".join(single), many
 
 
-def frame_of(lines: Iterable[bytes], schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
+def frame_of(lines: Iterable[bytes], schema: "Mapping[str, pl.DataType]") -> "pl.DataFrame":
     """Return all rows of lines of many in columns of the record: `features` and `prediction` as JSON texts."""
+    import polars as pl
+
     found: dict[str, list[Any]] = {name: [] for name in schema if name != "scores"}
     scores = []
     for line in lines:
@@ -55,11 +58,14 @@ def frame_of(lines: Iterable[bytes], schema: Mapping[str, pl.DataType]) -> pl.Da
     return pl.DataFrame({**found, "scores": pl.concat(scores)}, schema_overrides=schema).select(*schema)
 
 
-def _scores(numbers: bytes | None, rows: int) -> pl.Series:
+def _scores(numbers: bytes | None, rows: int) -> "pl.Series":
+    import polars as pl
+
+    wanted = pl.List(pl.Float64())
     if not numbers:
-        return pl.repeat(None, rows, dtype=_LIST, eager=True)
+        return pl.repeat(None, rows, dtype=wanted, eager=True)
     flat = pl.Series(memoryview(numbers).cast("d").tolist(), dtype=pl.Float64())
-    return flat.reshape((rows, -1)).cast(_LIST)
+    return flat.reshape((rows, -1)).cast(wanted)
 
 
 def _own(read: _Read) -> Mapping[str, Iterable[Any]]:

@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-import polars as pl
-
 from homeostat.core.errors import InvalidInput
 
 FOLDER = "_delta_log"
@@ -81,6 +79,8 @@ def _snapshot(log: Path) -> Snapshot | None:
 
 
 def _take_checkpoint(table: Snapshot, file: Path) -> None:
+    import polars as pl
+
     rows = pl.read_parquet(file, columns=["add", "txn", "protocol"])
     wanted = {"add": ["path"], "txn": ["appId", "version"], "protocol": ["minReaderVersion"]}
     for kind, names in wanted.items():

@@ -3,64 +3,88 @@
 import re
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-import polars as pl
 
 from homeostat.core.errors import InvalidInput
 from homeostat.core.values import Json
 from homeostat.storage.bulk import apart, frame_of
 
+if TYPE_CHECKING:
+    import polars as pl
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_TIME = pl.Datetime("us", "UTC")
 _TIMES = ("received", "event_time")
 
-SCHEMAS: dict[str, dict[str, pl.DataType]] = {
+SCHEMAS = {
     "predictions": {
-        "request_id": pl.String(),
-        "row": pl.Int64(),
-        "key": pl.String(),
-        "received": _TIME,
-        "event_time": _TIME,
-        "version": pl.Int64(),
-        "route": pl.String(),
-        "status": pl.String(),
-        "latency_ms": pl.Float64(),
-        "features": pl.String(),
-        "prediction": pl.String(),
-        "scores": pl.List(pl.Float64()),
-        "error": pl.String(),
-        "caller": pl.String(),
-        "trace": pl.String(),
-        "sample": pl.Float64(),
-        "params": pl.String(),
+        "request_id": "text",
+        "row": "integer",
+        "key": "text",
+        "received": "time",
+        "event_time": "time",
+        "version": "integer",
+        "route": "text",
+        "status": "text",
+        "latency_ms": "number",
+        "features": "text",
+        "prediction": "text",
+        "scores": "numbers",
+        "error": "text",
+        "caller": "text",
+        "trace": "text",
+        "sample": "number",
+        "params": "text",
     },
     "labels": {
-        "request_id": pl.String(),
-        "row": pl.Int64(),
-        "key": pl.String(),
-        "value": pl.String(),
-        "groups": pl.String(),
-        "received": _TIME,
-        "event_time": _TIME,
-        "label_id": pl.String(),
+        "request_id": "text",
+        "row": "integer",
+        "key": "text",
+        "value": "text",
+        "groups": "text",
+        "received": "time",
+        "event_time": "time",
+        "label_id": "text",
     },
 }
+"""The columns of each kind, and what they hold. Polars, whose types these become, is imported where rows are read: who only writes has no need of it."""
 VALUE = {"predictions": "prediction", "labels": "value"}
-IDENTITY = {
-    "predictions": [
-        pl.col("request_id"),
-        pl.col("row"),
-        pl.col("route"),
-        pl.when(pl.col("route") == "shadow").then(pl.col("version")),
-    ],
-    "labels": [pl.col("label_id")],
-}
 _COLUMNS = {kind: frozenset([*schema, "model"]) for kind, schema in SCHEMAS.items()}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,99}")
 _encode = msgspec.json.Encoder().encode
+
+
+def schema_of(kind: str) -> "dict[str, pl.DataType]":
+    """Return the types of the columns of rows as they are read."""
+    import polars as pl
+
+    types: dict[str, pl.DataType] = {
+        "text": pl.String(),
+        "integer": pl.Int64(),
+        "number": pl.Float64(),
+        "numbers": pl.List(pl.Float64()),
+        "time": pl.Datetime("us", "UTC"),
+    }
+    return {name: types[word] for name, word in SCHEMAS[kind].items()}
+
+
+def kept_schema_of(kind: str) -> "dict[str, pl.DataType]":
+    """Return the types of the columns of rows as they are kept: with their place in the order of writing."""
+    import polars as pl
+
+    return {"seq": pl.Int64(), **schema_of(kind)}
+
+
+def identity_of(kind: str) -> "list[pl.Expr]":
+    """Return what makes two rows one: the second is not shown."""
+    import polars as pl
+
+    if kind == "labels":
+        return [pl.col("label_id")]
+    of_shadow = pl.when(pl.col("route") == "shadow").then(pl.col("version"))
+    return [pl.col("request_id"), pl.col("row"), pl.col("route"), of_shadow]
 
 
 def columns_of(kind: str) -> frozenset[str]:
@@ -106,9 +130,11 @@ def _microseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // _MICROSECOND
 
 
-def rows_of(kind: str, lines: bytes) -> pl.DataFrame:
+def rows_of(kind: str, lines: bytes) -> "pl.DataFrame":
     """Return the rows that lines of segments hold, with their `seq`."""
-    stored = {"seq": pl.Int64(), **SCHEMAS[kind]}
+    import polars as pl
+
+    stored = kept_schema_of(kind)
     if not lines:
         return pl.DataFrame(schema=stored)
     wire = {name: pl.Int64() if name in _TIMES else dtype for name, dtype in stored.items()}
@@ -119,8 +145,10 @@ def rows_of(kind: str, lines: bytes) -> pl.DataFrame:
     return frame.with_columns(pl.col(name).cast(pl.Datetime("us")).dt.replace_time_zone("UTC") for name in _TIMES)
 
 
-def decoded(texts: pl.Series) -> pl.Series:
+def decoded(texts: "pl.Series") -> "pl.Series":
     """Return JSON texts as the narrowest of booleans, integers, numbers, text that holds them all; nulls alone give a null column."""
+    import polars as pl
+
     known = texts.drop_nulls()
     if known.is_empty():
         return texts.cast(pl.Null)

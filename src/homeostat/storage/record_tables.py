@@ -6,15 +6,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import polars as pl
-
 from homeostat.core.errors import Conflict
 from homeostat.storage.delta_log import FOLDER, snapshot
 from homeostat.storage.purging import purge, replace
-from homeostat.storage.record_rows import SCHEMAS, columns_of, rows_of
+from homeostat.storage.record_rows import columns_of, kept_schema_of, rows_of
 from homeostat.storage.segments import SegmentName, claim, read_segment, segments
 
 if TYPE_CHECKING:
+    import polars as pl
     from deltalake import DeltaTable
 
 log = logging.getLogger(__name__)
@@ -46,10 +45,12 @@ class RecordTables:
                 raise Conflict("the record is being compacted", hint="ask again in a moment")
             yield
 
-    def frame(self, kind: str, model: str) -> pl.LazyFrame:
+    def frame(self, kind: str, model: str) -> "pl.LazyFrame":
         """Return what the table has, unread."""
+        import polars as pl
+
         place = self.place(kind, model)
-        schema = {"seq": pl.Int64(), **SCHEMAS[kind]}
+        schema = kept_schema_of(kind)
         table = snapshot(place)
         if table is None or not table.files:
             return pl.LazyFrame(schema=schema)
@@ -57,8 +58,10 @@ class RecordTables:
             [place / name for name in table.files], schema=schema, glob=False, missing_columns="insert"
         )
 
-    def drop(self, kind: str, model: str, unwanted: pl.Expr) -> int:
+    def drop(self, kind: str, model: str, unwanted: "pl.Expr") -> int:
         """Write the table without some of its rows, where it has any; the bytes go too. The lock is held by the caller."""
+        import polars as pl
+
         scan = self.frame(kind, model)
         count = int(scan.filter(unwanted).select(pl.len()).collect().item())
         if count:

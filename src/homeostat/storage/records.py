@@ -18,16 +18,18 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
-
-import polars as pl
 
 from homeostat.core.errors import Conflict, InvalidInput, Unreachable
 from homeostat.core.values import Json
 from homeostat.storage.delta_log import newest_commit, snapshot
-from homeostat.storage.record_rows import IDENTITY, SCHEMAS, VALUE, columns_of, decoded, line_of, model_of, rows_of
+from homeostat.storage.record_rows import SCHEMAS, VALUE, columns_of, decoded, identity_of, line_of, model_of, rows_of
 from homeostat.storage.record_tables import RecordTables
 from homeostat.storage.segments import Done, Durability, SegmentWriter, claim, segments
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _TRIES = 5
 _SYNC_S = {"strict": 0.1, "fast": 1.0, "synced": 1.0}
@@ -105,7 +107,7 @@ class FileRecords:
         for model, written in lines.items():
             self._writer(kind, model).append(b"".join(written))
 
-    def read(self, kind: str, model: str, *, since: datetime | None = None) -> pl.DataFrame:
+    def read(self, kind: str, model: str, *, since: datetime | None = None) -> "pl.DataFrame":
         """Return all rows received at or after `since`, in order of receipt. A model without rows gives none."""
         for _ in range(_TRIES - 1):
             with suppress(
@@ -114,7 +116,9 @@ class FileRecords:
                 return self._read(kind, model, since)
         return self._read(kind, model, since)
 
-    def _read(self, kind: str, model: str, since: datetime | None) -> pl.DataFrame:
+    def _read(self, kind: str, model: str, since: datetime | None) -> "pl.DataFrame":
+        import polars as pl
+
         columns_of(kind)
         fresh = self._tables.unmoved(kind, model_of(model))
         place = self._tables.place(kind, model)
@@ -132,7 +136,7 @@ class FileRecords:
         if since is not None:
             everything = everything.filter(pl.col("received") >= since)
         everything = everything.sort("received", "seq", maintain_order=True)
-        everything = everything.unique(subset=IDENTITY[kind], keep="first", maintain_order=True)
+        everything = everything.unique(subset=identity_of(kind), keep="first", maintain_order=True)
         return everything.drop("seq").with_columns(decoded(everything[VALUE[kind]]))
 
     def models(self, kind: str = "predictions") -> list[str]:
@@ -226,6 +230,8 @@ class FileRecords:
         Raises Conflict, nothing being removed, where another process compacts, or where such rows are in a segment that a living writer has
         open: writers close theirs within about a minute.
         """
+        import polars as pl
+
         with self._tables.alone():
             for kind in SCHEMAS:
                 self._tables.compact(kind, model_of(model))
@@ -244,6 +250,8 @@ class FileRecords:
 
     def drop_before(self, model: str, moment: datetime) -> dict[str, int]:
         """Remove the rows received before a moment from the tables, as `erase` does; count them by kind. Segments are younger than that."""
+        import polars as pl
+
         with self._tables.alone():
             return {kind: self._tables.drop(kind, model_of(model), pl.col("received") < moment) for kind in SCHEMAS}
 

@@ -13,13 +13,14 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
-
-import polars as pl
 
 from homeostat.core.errors import InvalidInput, NotFound, near
 from homeostat.storage.blobs import flush, inside
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _LOG = "_delta_log"
 _KEY = "homeostat.key"
@@ -40,8 +41,10 @@ class DeltaTables:
             )
 
     def append(
-        self, table: str, frame: pl.DataFrame, *, key: str | None = None, note: dict[str, Any] | None = None
+        self, table: str, frame: "pl.DataFrame", *, key: str | None = None, note: dict[str, Any] | None = None
     ) -> int:
+        import polars as pl
+
         folder = inside(self.root, table)
         with self._lock(table):
             if key is not None and (done := _version_of_key(folder, key)) is not None:
@@ -49,7 +52,9 @@ class DeltaTables:
             known = pl.scan_delta(_open(folder)).collect_schema() if _exists(folder) else None
             return _append(folder, storable(frame, known, table=table), key=key, note=note)
 
-    def read(self, table: str, *, version: int | None = None) -> pl.DataFrame:
+    def read(self, table: str, *, version: int | None = None) -> "pl.DataFrame":
+        import polars as pl
+
         folder = self._existing(table)
         opened = _open(folder, version)
         schema = pl.scan_delta(opened).collect_schema()
@@ -101,7 +106,7 @@ class DeltaTables:
             yield
 
 
-def storable(frame: pl.DataFrame, known: pl.Schema | None, *, table: str) -> pl.DataFrame:
+def storable(frame: "pl.DataFrame", known: "pl.Schema | None", *, table: str) -> "pl.DataFrame":
     """Return the frame in types that Delta keeps, equal to those of the columns that the table has already.
 
     Integers become Int64 (UInt64 beyond its range Float64), categories and times of day String, durations Int64 microseconds.
@@ -116,7 +121,9 @@ def storable(frame: pl.DataFrame, known: pl.Schema | None, *, table: str) -> pl.
     )
 
 
-def _plain(column: pl.Series) -> pl.Series:
+def _plain(column: "pl.Series") -> "pl.Series":
+    import polars as pl
+
     dtype = column.dtype
     match dtype:
         case pl.Null() | pl.Categorical() | pl.Enum() | pl.Time():
@@ -133,7 +140,9 @@ def _plain(column: pl.Series) -> pl.Series:
     return column
 
 
-def _as_known(column: pl.Series, wanted: pl.DataType, table: str) -> pl.Series:
+def _as_known(column: "pl.Series", wanted: "pl.DataType", table: str) -> "pl.Series":
+    import polars as pl
+
     if column.dtype == wanted:
         return column
     if column.null_count() == len(column):
@@ -149,7 +158,7 @@ def _as_known(column: pl.Series, wanted: pl.DataType, table: str) -> pl.Series:
     )
 
 
-def _refuse_names_that_differ_in_case(frame: pl.DataFrame, known: pl.Schema | None) -> None:
+def _refuse_names_that_differ_in_case(frame: "pl.DataFrame", known: "pl.Schema | None") -> None:
     seen: dict[str, str] = {}
     for name in dict.fromkeys([*(known or {}), *frame.columns]):
         other = seen.setdefault(name.lower(), name)
@@ -160,7 +169,7 @@ def _refuse_names_that_differ_in_case(frame: pl.DataFrame, known: pl.Schema | No
             )
 
 
-def _append(folder: Path, frame: pl.DataFrame, *, key: str | None, note: dict[str, Any] | None) -> int:
+def _append(folder: Path, frame: "pl.DataFrame", *, key: str | None, note: dict[str, Any] | None) -> int:
     from deltalake import CommitProperties, Transaction, write_deltalake
 
     metadata = {}
