@@ -105,6 +105,7 @@ def _rename(words: list[str]) -> None:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with socket.socket(fileno=int(sys.argv[1])) as given:
+    # an engine that is killed leaves no end of its messages, but a broken connection
+    with socket.socket(fileno=int(sys.argv[1])) as given, contextlib.suppress(BrokenPipeError, ConnectionResetError):
         main(given, int(sys.argv[2]), [name for name in PRELOADED if name in sys.argv[3].split(",")])
     os._exit(0)
