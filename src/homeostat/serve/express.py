@@ -10,10 +10,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
-from copy import copy
-from datetime import datetime
 from functools import partial
-from typing import Any
 
 import msgspec
 
@@ -22,17 +19,16 @@ from homeostat.serve.answer import Overloaded, Question
 from homeostat.serve.arrow import speaks_arrow
 from homeostat.serve.batcher import Evaluated
 from homeostat.serve.beside import MOST_BYTES
-from homeostat.serve.decoder import Asked
 from homeostat.serve.door import Desk, Endpoint
 from homeostat.serve.evaluator import refuse_unsound
 from homeostat.serve.exchange import Request, Response
 from homeostat.serve.heads import Reply, Take
 from homeostat.serve.lane import Lane
 from homeostat.serve.manner import Batch, Manner
-from homeostat.serve.record import PredictionRow, Recorded, bulks, count, lines, microseconds, number
-from homeostat.serve.recording import Recording
-from homeostat.serve.table import TALL, Table
-from homeostat.serve.tracing import Tracing, Trail
+from homeostat.serve.record import count, lines, number
+from homeostat.serve.table import Table
+from homeostat.serve.taken import Taken, rows_of
+from homeostat.serve.tracing import Tracing
 
 MOST_ROWS = 256  # of one request
 Refuse = Callable[[HomeostatError, Endpoint], Response]
@@ -40,22 +36,6 @@ Ordinary = Callable[[Request, Reply], None]
 
 _encode = msgspec.json.Encoder().encode
 _UNUSUAL = frozenset(["x-request-id", "x-request-timeout-ms", "x-caller", "traceparent"])
-
-
-class _Taken(msgspec.Struct, eq=False):
-    """A request on this way, and its rows of a batch once there is an answer."""
-
-    endpoint: Endpoint
-    manner: Manner
-    request: Request
-    asked: Asked
-    wish: Any
-    request_id: str
-    reply: Reply
-    start: float
-    trail: Trail | None = None
-    batch: Batch | None = None
-    rows: slice = slice(0)
 
 
 class Express:
@@ -67,8 +47,8 @@ class Express:
         self._refuse = refuse
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
-        self._waiting: dict[str, tuple[Lane, list[_Taken]]] = {}
-        self._answered: dict[int, tuple[Lane, list[_Taken]]] = {}
+        self._waiting: dict[str, tuple[Lane, list[Taken]]] = {}
+        self._answered: dict[int, tuple[Lane, list[Taken]]] = {}
         self._failing: set[asyncio.Task[None]] = set()
         self._metrics = desk.plane.metrics
         self._tracing = desk.plane.tracing
@@ -95,7 +75,7 @@ class Express:
         asked, wish = read
         if asked.request_id is not None or asked.rows.table.height > MOST_ROWS:
             return False
-        taken = _Taken(endpoint, manner, request, asked, wish, self._desk.new_id(), reply, start)
+        taken = Taken(endpoint, manner, request, asked, wish, self._desk.new_id(), reply, start)
         if lane.model is None:
             try:
                 future = lane.loaded.batcher.ask(asked.rows.table)
@@ -112,7 +92,7 @@ class Express:
 
     # -- compiled models: evaluated here, with all that came in the same turn
 
-    def _wait(self, model: str, lane: Lane, taken: _Taken) -> None:
+    def _wait(self, model: str, lane: Lane, taken: Taken) -> None:
         if not self._waiting:
             self._loop.call_soon(self._flush)
         found = self._waiting.get(model)
@@ -127,7 +107,7 @@ class Express:
         for lane, batch in waiting.values():
             self._flush_one(lane, batch)
 
-    def _flush_one(self, lane: Lane, requests: list[_Taken]) -> None:
+    def _flush_one(self, lane: Lane, requests: list[Taken]) -> None:
         assert lane.model is not None
         start = time.perf_counter()
         table = Table.join([one.asked.rows.table for one in requests])
@@ -140,6 +120,7 @@ class Express:
             return
         self._desk.plane.remember(lane.route.model, table)
         batch = Batch.of(found, start=start, seconds=time.perf_counter() - start, height=table.height)
+        batch.table = table
         at = 0
         for one in requests:
             end = at + one.asked.rows.table.height
@@ -149,7 +130,7 @@ class Express:
 
     # -- all others: asked in their process, where the batcher puts together what waits
 
-    def _asked(self, lane: Lane, taken: _Taken, future: "asyncio.Future[Evaluated]") -> None:
+    def _asked(self, lane: Lane, taken: Taken, future: "asyncio.Future[Evaluated]") -> None:
         """Take what the process said to a request; all that come in one turn are recorded together."""
         error = future.exception()
         if isinstance(error, Exception):
@@ -171,7 +152,7 @@ class Express:
         for lane, requests in answered.values():
             self._finish(lane, requests)
 
-    async def _fail(self, lane: Lane, taken: _Taken, error: Exception) -> None:
+    async def _fail(self, lane: Lane, taken: Taken, error: Exception) -> None:
         """Record that the version could not answer, and say so: it is not asked again, the rows may be what it broke of."""
         rows = taken.asked.rows
         question = Question(
@@ -196,9 +177,9 @@ class Express:
 
     # -- both: recorded, then told
 
-    def _finish(self, lane: Lane, requests: list[_Taken]) -> None:
+    def _finish(self, lane: Lane, requests: list[Taken]) -> None:
         """Record answers in one write; when they are kept, tell them."""
-        rows = _rows(lane, requests, self._desk.plane.recording, received=self._desk.clock.now())
+        rows = rows_of(lane, requests, self._desk.plane.recording, received=self._desk.clock.now())
         if not rows:
             self._tell(lane, requests, None)
             return
@@ -213,14 +194,14 @@ class Express:
 
         record.submit(lane.route.model, lines(rows), done)
 
-    def _tell(self, lane: Lane, requests: list[_Taken], error: HomeostatError | None) -> None:
+    def _tell(self, lane: Lane, requests: list[Taken], error: HomeostatError | None) -> None:
         """Tell everyone, or let the ordinary way say why it could not be recorded."""
         if error is not None:
             for one in requests:
                 self._ordinary(one.request, one.reply)
             return
         now = time.perf_counter()
-        together: dict[tuple[float, str], list[_Taken]] = {}
+        together: dict[tuple[float, str], list[Taken]] = {}
         for one in requests:
             batch = one.batch
             assert batch is not None
@@ -238,7 +219,7 @@ class Express:
             series.evaluated("ok", len(alike), rows, batch.height, batch.seconds)
 
 
-def _trace(tracing: Tracing, lane: Lane, one: _Taken, now: float) -> None:
+def _trace(tracing: Tracing, lane: Lane, one: Taken, now: float) -> None:
     """Tell of a request that was answered, where it is traced."""
     trail, batch = one.trail, one.batch
     if trail is None or batch is None:
@@ -251,7 +232,7 @@ def _trace(tracing: Tracing, lane: Lane, one: _Taken, now: float) -> None:
     tracing.tell(trail)
 
 
-def _trace_failure(tracing: Tracing, lane: Lane, one: _Taken, error: Exception, told: HomeostatError) -> None:
+def _trace_failure(tracing: Tracing, lane: Lane, one: Taken, error: Exception, told: HomeostatError) -> None:
     trail = one.trail
     if trail is None:
         return
@@ -259,51 +240,3 @@ def _trace_failure(tracing: Tracing, lane: Lane, one: _Taken, error: Exception, 
     trail.end = time.perf_counter()
     trail.evaluated(one.start, 0.0, trail.end, lane.version, type(error).__name__)
     tracing.tell(trail)
-
-
-def _rows(lane: Lane, requests: list[_Taken], recording: Recording, *, received: datetime) -> list[Recorded]:
-    """Return what to record of answers."""
-    at = microseconds(received)
-    sample = None if recording.is_whole else recording.share
-    words = lane.words
-    found: list[Recorded] = []
-    for one in requests:
-        rows, batch = one.asked.rows, one.batch
-        assert batch is not None
-        if not recording.takes(one.request_id):
-            continue
-        first = PredictionRow(
-            request_id=one.request_id,
-            row=0,
-            received=at,
-            version=lane.version,
-            route="champion",
-            status="ok",
-            latency_ms=batch.seconds * 1e3,
-            trace=None if one.trail is None else one.trail.trace_id,
-            sample=sample,
-        )
-        if rows.table.height >= TALL:
-            found += bulks(
-                first,
-                recording,
-                rows.table,
-                batch.labels[one.rows],
-                None if batch.answer.scores is None else batch.answer.scores[one.rows],
-                keys=rows.keys,
-                times=rows.times,
-                key=one.asked.key,
-            )
-            continue
-        for row, text in enumerate(recording.kept(rows.table).texts()):
-            key, moment, place = rows.keys[row], rows.times[row], one.rows.start + row
-            label = batch.labels[place]
-            told = words.get(label)
-            each = first if row == 0 else copy(first)
-            each.row, each.features = row, text
-            each.key = recording.key(one.asked.key if key is None else key)
-            each.event_time = None if moment is None else microseconds(moment)
-            each.prediction = _encode(label).decode() if told is None else told
-            each.scores = None if batch.scores is None else batch.scores[place]
-            found.append(each)
-    return found

@@ -8,11 +8,15 @@ import msgspec
 from homeostat.serve.decoder import Asked
 from homeostat.serve.exchange import Request, Response
 from homeostat.serve.lane import Lane
+from homeostat.serve.table import Table
 from homeostat.track.predictions import Predictions
 
 
 class Batch(msgspec.Struct, eq=False, gc=False):
-    """What a model said to all requests of a batch, as arrays and as lists: slicing lists costs less, for a few rows."""
+    """What a model said to all requests of a batch, as arrays and as lists: slicing lists costs less, for a few rows.
+
+    `height`: rows of the whole batch; the answer may be of some of them. `table`: what the model was asked, where it was asked here.
+    """
 
     answer: Predictions
     labels: list[Any]
@@ -20,10 +24,11 @@ class Batch(msgspec.Struct, eq=False, gc=False):
     start: float
     seconds: float
     height: int
+    table: Table | None = None
 
     @classmethod
     def of(cls, answer: Predictions, *, start: float, seconds: float, height: int) -> "Batch":
-        """`height`: rows of the whole batch; the answer may be of some of them."""
+        """Return it, its arrays put into lists."""
         scores = None if answer.scores is None else answer.scores.tolist()
         return cls(answer, answer.labels.tolist(), scores, start, seconds, height)
 

@@ -97,9 +97,13 @@ def bulks(
     *,
     keys: Sequence[str | None],
     times: Sequence[datetime | None],
-    key: str | None,
+    key: str | None = None,
+    places: Sequence[tuple[str, int]] | None = None,
 ) -> Sequence[Recorded]:
-    """Return the lines to record of many rows: what `first` says of all of them, and what is each row's own."""
+    """Return the lines to record of many rows: what `first` says of all of them, and what is each row's own.
+
+    `places`: request id and row of each, where they are of several requests.
+    """
     has_keys, has_times = (values.count(None) < len(values) for values in (keys, times))
     if not has_keys:
         first.key = recording.key(key)
@@ -115,6 +119,8 @@ def bulks(
             keys=[recording.key(key if own is None else own) for own in keys[at:end]] if has_keys else None,
             event_times=[None if t is None else microseconds(t) for t in times[at:end]] if has_times else None,
         )
+        if places is not None:
+            line.request_ids, line.rows = zip(*places[at:end], strict=True)
         if kept is not None:
             part = kept if end - at == kept.height else kept.slice(at, end)
             line.columns = [column.name for column in part.columns]

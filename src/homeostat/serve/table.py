@@ -161,7 +161,8 @@ class Table:
         if self._matrix is not None:
             return self._matrix
         if self._rows is not None and self._arrays is None:
-            return packed(self._rows, len(self.columns))
+            self._matrix = packed(self._rows, len(self.columns))  # the model wants it, and then the record
+            return self._matrix
         if not self.columns:
             return np.empty((self.height, 0))
         return np.column_stack([values.astype(np.float64, copy=False) for values in self.arrays()])

@@ -26,6 +26,8 @@ class _Read(msgspec.Struct, gc=False):
     scores: bytes | None = None
     keys: list[str | None] | None = None
     event_times: list[int | None] | None = None
+    request_ids: list[str] | None = None
+    rows: list[int] | None = None
 
 
 _decode = msgspec.json.Decoder(_Read).decode
@@ -82,6 +84,8 @@ def _own(read: _Read) -> Mapping[str, Iterable[Any]]:
         own["key"] = read.keys
     if read.event_times is not None:
         own["event_time"] = read.event_times
+    if read.request_ids is not None and read.rows is not None:
+        own["request_id"], own["row"] = read.request_ids, read.rows
     return own
 
 
