@@ -12,13 +12,14 @@ from homeostat.gate.stats import Array, Floats, Interval
 from homeostat.track import metrics
 from homeostat.track.losses import LOSSES, loss_per_row
 from homeostat.track.predictions import Predictions
+from homeostat.track.usual import primary
 
 _ROOTED = {"rmse": np.sqrt}
 
 
 def usable_metric(name: str | None, task: Task, *models: Predictions) -> str:
     """Return the metric, or the task's own for None; accuracy where it needs probabilities that one of the models does not give."""
-    wanted = metrics.metric(name or metrics.primary(task))
+    wanted = metrics.metric(name or primary(task))
     if wanted.needs_scores and any(model.scores is None for model in models):
         return "accuracy"
     return wanted.name

@@ -28,7 +28,8 @@ from homeostat.retrain.replay import Replay
 from homeostat.retrain.settings import RetrainSettings
 from homeostat.retrain.simulated import SimulatedClock
 from homeostat.retrain.timeline import Span, Timeline, timeline
-from homeostat.track.metrics import METRICS, primary
+from homeostat.track.metrics import METRICS
+from homeostat.track.usual import primary
 
 Strategy: TypeAlias = RetrainSettings | str  # a name as `policies.named` gives it
 

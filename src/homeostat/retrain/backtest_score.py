@@ -12,8 +12,9 @@ from homeostat.core.columns import Task
 from homeostat.retrain.backtest_result import Metrics, PolicyResult, StepResult, Turn, Worst, has_trained
 from homeostat.retrain.timeline import Timeline
 from homeostat.track.metric import class_indices
-from homeostat.track.metrics import compute, defaults, metric
+from homeostat.track.metrics import compute, metric
 from homeostat.track.predictions import Predictions
+from homeostat.track.usual import defaults
 from homeostat.train.frames import target as truth
 from homeostat.train.signature import classes_of
 

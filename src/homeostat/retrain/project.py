@@ -10,7 +10,7 @@ from homeostat.data.settings import DataSettings
 from homeostat.gate.settings import GateSettings
 from homeostat.retrain.settings import RetrainSettings, Rollout
 from homeostat.serve.settings import RecordSettings, ServeSettings
-from homeostat.track.metrics import primary
+from homeostat.track.usual import primary
 from homeostat.train.settings import TrainSettings
 from homeostat.watch.settings import WatchSettings
 

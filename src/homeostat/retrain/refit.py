@@ -7,8 +7,8 @@ import numpy.typing as npt
 
 from homeostat.core.columns import Task
 from homeostat.track.losses import loss_per_row
-from homeostat.track.metrics import primary
 from homeostat.track.predictions import Predictions
+from homeostat.track.usual import primary
 
 
 def takes_its_place(refitted: Predictions, tested: Predictions, y: npt.NDArray[Any], task: Task) -> bool:

@@ -9,7 +9,7 @@ from homeostat.retrain.backtest_result import BacktestResult, PolicyResult, Step
 from homeostat.retrain.report_advice import advice
 from homeostat.retrain.report_chart import chart, swatch
 from homeostat.retrain.report_page import PAGE
-from homeostat.track.metrics import defaults
+from homeostat.track.usual import defaults
 
 if TYPE_CHECKING:
     from rich.table import Table

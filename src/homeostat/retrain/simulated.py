@@ -27,8 +27,8 @@ from homeostat.retrain.settings import CanaryStep, Rollout
 from homeostat.retrain.stacking import Before, renewed, settings_of_cycle, widened
 from homeostat.retrain.timeline import KNOWN_AT, Timeline
 from homeostat.retrain.triggers import Champion
-from homeostat.track.metrics import primary
 from homeostat.track.predictions import Predictions
+from homeostat.track.usual import primary
 from homeostat.train.answers import ask
 from homeostat.train.fit import fit
 from homeostat.train.frames import target, to_pandas

@@ -31,9 +31,9 @@ from homeostat.retrain.learnable import learnable
 from homeostat.retrain.project import Project
 from homeostat.retrain.refit import takes_its_place
 from homeostat.serve.settings import RecordSettings
-from homeostat.track.metrics import primary
 from homeostat.track.predictions import Predictions
 from homeostat.track.runs import artifacts_of
+from homeostat.track.usual import primary
 from homeostat.train.frames import target
 from homeostat.train.run import train_run
 from homeostat.train.runner import InterpreterOf, ours

@@ -15,8 +15,8 @@ from homeostat.core.columns import Task
 from homeostat.serve.canary import StepStats, log_evidence_above
 from homeostat.serve.distances import clustered_variance, distances_of, scores_of
 from homeostat.track.losses import loss_per_row
-from homeostat.track.metrics import primary
 from homeostat.track.predictions import Predictions
+from homeostat.track.usual import primary
 
 _ROW = ["request_id", "row"]
 _LATENCY_ALPHA = 0.01

@@ -17,9 +17,10 @@ from homeostat.core.ports.store import Store
 from homeostat.core.records.data import DatasetVersion
 from homeostat.core.records.tracking import Run, RunStatus
 from homeostat.data.split import Split
-from homeostat.track.metrics import compute, defaults
+from homeostat.track.metrics import compute
 from homeostat.track.predictions import Predictions
 from homeostat.track.runs import artifacts_of, fail_run, finish_run, start_run
+from homeostat.track.usual import defaults
 from homeostat.train.cache import StepCache
 from homeostat.train.facts import Code, code_of, environment_fact, hardware_fact, packages, rows_digest
 from homeostat.train.frames import target

@@ -19,8 +19,8 @@ from homeostat.core.columns import Task
 from homeostat.track.losses import LOSSES, loss_per_row
 from homeostat.track.metric import Metric
 from homeostat.track.metrics import metric as metric_named
-from homeostat.track.metrics import primary
 from homeostat.track.predictions import Predictions
+from homeostat.track.usual import primary
 from homeostat.watch.sample import Floats
 from homeostat.watch.settings import WatchSettings
 

@@ -7,6 +7,7 @@ from homeostat.core.columns import Task
 from homeostat.core.errors import InvalidInput, NotFound
 from homeostat.track import metrics
 from homeostat.track.predictions import Predictions
+from homeostat.track.usual import defaults, primary
 
 
 def test_every_metric_has_a_test_file():
@@ -23,15 +24,15 @@ def test_an_unknown_name_is_refused_with_a_near_one():
 
 @pytest.mark.parametrize("task", list(Task))
 def test_the_defaults_of_a_task_fit_it_and_start_with_the_primary(task):
-    names = metrics.defaults(task)
-    assert names[0] == metrics.primary(task)
+    names = defaults(task)
+    assert names[0] == primary(task)
     assert all(task in metrics.metric(name).tasks for name in names)
 
 
 def test_metrics_that_need_scores_are_left_out_without_them():
     y = np.asarray(["a", "b"])
     predictions = Predictions(labels=np.asarray(["a", "a"]), classes=("a", "b"))
-    assert metrics.compute(metrics.defaults(Task.BINARY), y, predictions) == {"accuracy": 0.5}
+    assert metrics.compute(defaults(Task.BINARY), y, predictions) == {"accuracy": 0.5}
 
 
 def test_undefined_metrics_are_left_out():

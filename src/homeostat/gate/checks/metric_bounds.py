@@ -12,12 +12,13 @@ from homeostat.gate.evidence import Evidence
 from homeostat.gate.settings import Bound, GateSettings
 from homeostat.gate.stats import Interval
 from homeostat.track import metrics
+from homeostat.track.usual import defaults
 
 NAME = "metric_bounds"
 
 
 def run(evidence: Evidence, settings: GateSettings) -> list[Result]:
-    names = dict.fromkeys([*settings.metrics, *metrics.defaults(evidence.task)])
+    names = dict.fromkeys([*settings.metrics, *defaults(evidence.task)])
     return [result for name in names for result in _results(evidence, name, settings.metrics.get(name))]
 
 

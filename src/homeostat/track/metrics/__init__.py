@@ -4,17 +4,9 @@ import importlib
 import pkgutil
 from collections.abc import Iterable
 
-from homeostat.core.columns import Task
 from homeostat.core.errors import InvalidInput, NotFound, near
 from homeostat.track.metric import Array, Metric
 from homeostat.track.predictions import Predictions
-
-_PRIMARY = {Task.BINARY: "log_loss", Task.MULTICLASS: "log_loss", Task.REGRESSION: "mae"}
-_DEFAULTS = {
-    Task.BINARY: ("log_loss", "roc_auc", "brier", "accuracy"),
-    Task.MULTICLASS: ("log_loss", "roc_auc", "brier", "accuracy", "f1"),
-    Task.REGRESSION: ("mae", "rmse", "r2"),
-}
 
 
 def _discover() -> dict[str, Metric]:
@@ -31,16 +23,6 @@ def metric(name: str) -> Metric:
     if name not in METRICS:
         raise NotFound(f"no metric '{name}'", hint=near(name, METRICS))
     return METRICS[name]
-
-
-def defaults(task: Task) -> tuple[str, ...]:
-    """Return the metrics that a run of that task records unless told otherwise, the primary one first."""
-    return _DEFAULTS[task]
-
-
-def primary(task: Task) -> str:
-    """Return the metric that decides where the project names none: a proper score, and a mean over rows."""
-    return _PRIMARY[task]
 
 
 def compute(names: Iterable[str], y: Array, predictions: Predictions) -> dict[str, float]:
