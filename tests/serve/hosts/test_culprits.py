@@ -32,3 +32,12 @@ def test_memory_is_bounded():
         found.note(str(n).encode(), times=2)
     assert not found.knows(b"0")
     assert found.knows(b"1499")
+
+
+def test_a_question_that_is_answered_after_all_is_not_to_blame():
+    culprits = Culprits()
+    culprits.note(b"popular")
+    culprits.forget(b"popular")
+    assert not culprits.any
+    assert culprits.note(b"popular")
+    assert not culprits.knows(b"popular")

@@ -26,6 +26,10 @@ class Culprits:
         self._noted[digest] = now, before + times
         return not before
 
+    def forget(self, question: bytes) -> None:
+        """Take back what was noted of a question: it was answered, so it was something else that ended the process."""
+        self._noted.pop(_digest(question), None)
+
     @property
     def any(self) -> bool:
         return bool(self._noted)

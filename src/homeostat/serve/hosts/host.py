@@ -179,6 +179,8 @@ class Host:
             self.abort()  # its answer would be taken for that of the next question
             raise
         self._in_hand = None
+        if self._culprits.any:
+            self._culprits.forget(data)
         if isinstance(frame, Failed):
             raise ModelError(frame.kind, frame.message)
         assert isinstance(frame, Said)
