@@ -131,7 +131,7 @@ import model
 
 class Dies(model.Rule):
     def predict_proba(self, frame):
-        if any("hosts.child" in word for word in sys.orig_argv):
+        if any("serve.hosts" in word for word in sys.orig_argv):
             os._exit(7)
         return super().predict_proba(frame)
 
@@ -166,7 +166,7 @@ import model
 
 class Shy(model.Rule):
     def __setstate__(self, state):
-        if any("hosts.child" in word for word in sys.orig_argv):
+        if any("serve.hosts" in word for word in sys.orig_argv):
             raise RuntimeError("not in this process")
         self.__dict__.update(state)
 
