@@ -126,7 +126,8 @@ def _quick(signature: Signature, values: Mapping[str, Array | list[Any]], height
         each = values[column.name]
         if column.kind is not Kind.FLOAT or not isinstance(each, np.ndarray) or each.dtype.kind not in "fiu":
             return None
-        numbers = each.astype(np.float64)
+        with np.errstate(invalid="ignore"):  # a NaN that signals is one like any other
+            numbers = each.astype(np.float64)
         if not np.isfinite(numbers).all() and (not column.nullable or np.isinf(numbers).any()):
             return None
         arrays.append(numbers)

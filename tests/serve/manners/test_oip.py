@@ -101,6 +101,7 @@ UNUSUAL = [
     _binary(struct.pack("<6d", 1, 2, 3, 4, 5, 6), size=40),
     _binary(struct.pack("<5d", 1, 2, 3, 4, 5)),
     _binary(b"", shape=(0, 3)),
+    _binary(b"\x01\x00\x80\x7f" * 6, datatype="FP32"),  # NaNs that signal
     _posted(b"{}", **{"inference-header-content-length": "99"}),
     _posted(b"{}", **{"inference-header-content-length": "-1"}),
     _posted(b"{}", **{"inference-header-content-length": "²"}),
@@ -115,6 +116,11 @@ def test_usual_requests_go_the_short_way_and_are_read_alike(request_):
 @pytest.mark.parametrize("request_", UNUSUAL, ids=range(len(UNUSUAL)))
 def test_unusual_ones_are_left_to_the_ordinary_way(request_):
     assert _quick(request_) is None
+
+
+def test_a_nan_that_signals_is_null_without_a_warning():
+    found = _ordinary(_binary(b"\x01\x00\x80\x7f" * 6, datatype="FP32"))
+    assert np.isnan(found).all()
 
 
 @settings(max_examples=300, deadline=None)

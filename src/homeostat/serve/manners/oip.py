@@ -118,7 +118,8 @@ def _sent(tensor: Any, values: bytes) -> Floats | None:
     count = tensor.shape[0] * tensor.shape[1]
     if tensor.parameters.binary_data_size != len(values) or len(values) != count * dtype.itemsize or not count:
         return None
-    return np.frombuffer(values, dtype=dtype).reshape(tensor.shape).astype(np.float64)
+    with np.errstate(invalid="ignore"):  # a NaN that signals, which the ordinary way refuses or takes for null
+        return np.frombuffer(values, dtype=dtype).reshape(tensor.shape).astype(np.float64)
 
 
 def _tell(lane: Lane, request_id: str, batch: Batch, rows: slice, wish: Any) -> Response:
