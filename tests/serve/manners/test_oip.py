@@ -32,7 +32,7 @@ LANE = Lane(
     route=Route(model="m", generation=1, champion=3, since=NOW),
     version=3,
     decoder=Decoder(SIGNATURE),
-    model=None,
+    model=object(),  # compiled
     loaded=None,
     names=("0", "1"),
     words={},
@@ -116,6 +116,14 @@ def test_usual_requests_go_the_short_way_and_are_read_alike(request_):
 @pytest.mark.parametrize("request_", UNUSUAL, ids=range(len(UNUSUAL)))
 def test_unusual_ones_are_left_to_the_ordinary_way(request_):
     assert _quick(request_) is None
+
+
+def test_probabilities_are_asked_of_models_in_processes_on_the_ordinary_way():
+    """They may give none, which it can say."""
+    lane = Lane(route=LANE.route, version=3, decoder=LANE.decoder, model=None, loaded=None, names=LANE.names, words={})
+    assert QUICK.read(lane, _posted(_json([1, 2, 3, 4.5, 5, 6], outputs=[{"name": "probabilities"}]))) is None
+    assert QUICK.read(lane, _posted(_json([1, 2, 3, 4.5, 5, 6], outputs=[{"name": "predict"}]))) is not None
+    assert QUICK.read(lane, _posted(_json([1, 2, 3, 4.5, 5, 6]))) is not None
 
 
 def test_a_nan_that_signals_is_null_without_a_warning():

@@ -85,7 +85,10 @@ def _read(lane: Lane, request: Request) -> tuple[Asked, Any] | None:
     width = len(lane.decoder.signature.columns)
     if tensor.datatype not in _FLOATS or tensor.shape[1] != width or _fields(asked) != colons(text):
         return None
-    refuse_outputs([output.name for output in asked.outputs], lane.decoder.signature)
+    wanted = [output.name for output in asked.outputs]
+    if lane.model is None and "probabilities" in wanted:
+        return None  # only a compiled model is known to give them
+    refuse_outputs(wanted, lane.decoder.signature)
     matrix = _listed(tensor, width) if values is None else _sent(tensor, values)
     if matrix is None or matrix.shape != tensor.shape or not len(matrix) or not np.isfinite(matrix).all():
         return None
