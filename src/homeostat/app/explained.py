@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
-import yaml
 
+from homeostat.app import yaml_text
 from homeostat.core.duration import Duration
 from homeostat.retrain.project import Project
 
@@ -193,9 +193,9 @@ def _defaults(kind: type[msgspec.Struct]) -> Mapping[str, Any]:
 
 def _scalar(value: Any) -> str:
     plain = [msgspec.to_builtins(value, enc_hook=_written)]
-    text: str = yaml.safe_dump(plain, default_flow_style=True, width=10**9, allow_unicode=True, sort_keys=False)
-    if yaml.safe_load(text) != plain:  # rare line ends of Unicode are lost unless escaped
-        text = yaml.safe_dump(plain, default_flow_style=True, width=10**9, sort_keys=False)
+    text = yaml_text.write(plain, flow=True, width=10**9)
+    if yaml_text.read(text) != plain:  # rare line ends of Unicode are lost unless escaped
+        text = yaml_text.write(plain, flow=True, width=10**9, unicode=False)
     return text.strip()[1:-1]
 
 

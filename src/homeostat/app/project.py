@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import yaml
 
+from homeostat.app import yaml_text
 from homeostat.app.impossible import impossible
 from homeostat.core.duration import Duration
 from homeostat.core.errors import InvalidInput, InvalidProject, NotFound, near
@@ -63,15 +64,6 @@ def load(path: Path) -> Place:
     return Place(project=parse(text, name=str(path)), root=path.resolve().parent)
 
 
-class _Loader(yaml.SafeLoader):
-    """Knows numbers like 1e-9, which were texts until YAML 1.2."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+$"), list("-+.0123456789")
-)
-
-
 def parse(text: str, *, name: str = FILE) -> Project:
     r"""Return the project that YAML text describes.
 
@@ -80,8 +72,8 @@ def parse(text: str, *, name: str = FILE) -> Project:
     homeostat.core.errors.InvalidProject: homeostat.yaml:2: task: Invalid enum value 'regresion'
     """
     try:
-        tree = yaml.compose(text, Loader=_Loader)
-        content = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe one
+        tree = yaml.compose(text, Loader=yaml_text.Loader)
+        content = yaml_text.read(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}" if mark else ""

@@ -68,6 +68,6 @@ def test_new_categories_are_about_those_that_only_one_side_has():
     words = [f"w{i}" for i in range(9_000)]
     old, new = (category_sketch(pl.Series(part * 2), Kind.CATEGORY) for part in (words[:6_000], words[3_000:]))
     assert abs(new_categories(old, new) - 3_000) < 450
-    assert new_categories(old, old) == 0
+    assert new_categories(old, old) == 0  # in whatever order the values were met
     assert old.unnamed > 0.6
     assert category_sketch(pl.Series(words[:TOP]), Kind.CATEGORY).unnamed == 0.0

@@ -116,14 +116,13 @@ def contract() -> None:
 
     Example: homeostat data contract
     """
-    import yaml
-
+    from homeostat.app import yaml_text
     from homeostat.app.datasets import contract_of
     from homeostat.cli.house import here
     from homeostat.cli.output import show
 
     found = contract_of(here())
-    show(found, yaml.safe_dump({"contract": found}, sort_keys=False, allow_unicode=True).rstrip())
+    show(found, yaml_text.write({"contract": found}).rstrip())
 
 
 @_QUARANTINE.command("list")

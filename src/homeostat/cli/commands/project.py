@@ -26,14 +26,13 @@ def show_() -> None:
 
     Example: homeostat project show
     """
-    import yaml
-
+    from homeostat.app import yaml_text
     from homeostat.app.explained import builtins
     from homeostat.cli.house import place
     from homeostat.cli.output import show
 
     found = builtins(place().project)
-    show(found, yaml.safe_dump(found, sort_keys=False, allow_unicode=True).rstrip())
+    show(found, yaml_text.write(found).rstrip())
 
 
 @COMMAND.command()

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 import polars as pl
@@ -74,28 +75,31 @@ def merged_categories(a: CategorySketch, b: CategorySketch) -> CategorySketch:
     for name, count in b.counts.items():
         both[name] = both.get(name, 0) + count
     counts, error = _frequent(both)
-    union = hll_union(_LG_K)
-    for each in (a.hll, b.hll):
-        if each:
-            union.update(_sketch(each))
     return CategorySketch(
         kind=a.kind if a.kind == b.kind else Kind.CATEGORY,
         rows=a.rows + b.rows,
         nulls=a.nulls + b.nulls,
         error=a.error + b.error + error,
         counts=counts,
-        hll=union.get_result(tgt_hll_type.HLL_8).serialize_compact(),
+        hll=_union(a, b).get_result(tgt_hll_type.HLL_8).serialize_compact(),
     )
 
 
 def new_categories(reference: CategorySketch, current: CategorySketch) -> int:
     """Return about how many categories only the current side has, within some percent of all of them."""
+    known = _union(
+        reference, reference
+    )  # estimated as the union of both is: a sketch by itself, by another rule and by its order
+    both = _union(reference, current)
+    return max(0, round(float(both.get_estimate()) - float(known.get_estimate())))
+
+
+def _union(a: CategorySketch, b: CategorySketch) -> Any:
     union = hll_union(_LG_K)
-    for each in (reference.hll, current.hll):
+    for each in (a.hll, b.hll):
         if each:
             union.update(_sketch(each))
-    known = float(_sketch(reference.hll).get_estimate()) if reference.hll else 0.0
-    return max(0, round(float(union.get_estimate()) - known))
+    return union
 
 
 def count_words(column: pl.Series) -> dict[str, int]:
