@@ -19,7 +19,7 @@ from homeostat.registry.health import replace_unhealthy_champion, tell_unhealthy
 from homeostat.registry.routing import promote, roll_back
 from homeostat.registry.workers import await_workers
 from homeostat.storage.sql.store import open_memory_store
-from homeostat.testing.serving import ROW, Forgets, PlaneInThread, Raises, Says, Versions
+from homeostat.testing.serving import ROW, Forgets, PlaneInThread, Raises, Says, Versions, in_threads
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -42,9 +42,15 @@ class Server:
     def __post_init__(self):
         self.store = open_memory_store()
         self.versions = Versions({1: Says(0.1), 2: Says(0.2), 3: Says(0.3), 4: Raises()})
-        self.plane = PlaneInThread(self.load, Forgets(), self.clock)
+        self.before_load = None
+        self.plane = PlaneInThread(self.load_in_time, Forgets(), self.clock)
         house = SimpleNamespace(store=self.store, clock=self.clock)
         self.follower = RouteFollower(house, self.plane, worker_id="worker-0")
+
+    async def load_in_time(self, model, version):
+        if self.before_load is not None:
+            await self.before_load(version)
+        return await in_threads(self.load)(model, version)
 
     def load(self, model, version):
         if version in self.broken:
@@ -218,14 +224,12 @@ def test_a_clock_that_is_set_back_neither_stops_the_heart_nor_breaks_the_chain(s
 def test_a_server_that_loads_for_long_is_seen_to_live(server, monkeypatch):
     monkeypatch.setattr(following, "_BEAT_S", 0.001)
     loading, go, stop = threading.Event(), threading.Event(), threading.Event()
-    load = server.plane.plane._load
 
-    async def slow(model, version):
+    async def slow(_version):
         loading.set()
         assert await asyncio.get_running_loop().run_in_executor(None, go.wait, 20)
-        return await load(model, version)
 
-    server.plane.plane._load = slow
+    server.before_load = slow
     server.route(champion=1)
     looking = threading.Thread(target=server.look)
     beating = threading.Thread(target=beat_on, args=(server.follower, stop))
@@ -253,35 +257,33 @@ def test_the_version_to_return_to_is_kept_unless_it_was_given_up(server):
     for number in (1, 2):
         server.promote(number)
         server.look()
-    assert server.plane.plane.standby("m") == 1
+    assert server.plane.standby("m") == 1
     roll_back(store=server.store, model="m", actor="ann", now=NOW, reason="a test")
     server.look()
     assert server.serves == (1,)
     assert server.versions.loads == [1, 2]
-    assert server.plane.plane.standby("m") is None
+    assert server.plane.standby("m") is None
 
     promote(store=server.store, model="m", version=2, actor="ann", now=NOW, force="a test")
     tell_unhealthy(server.store, model="m", version=1, reason="it dies", worker_id="worker-0", now=NOW)
     server.look()
-    assert server.plane.plane.standby("m") is None
+    assert server.plane.standby("m") is None
 
 
 def test_a_roll_back_does_not_wait_for_what_is_still_being_loaded(server):
     server.route(champion=1)
     server.look()
     loading, ended = threading.Event(), threading.Event()
-    load = server.plane.plane._load
 
-    async def endless(model, version):
-        if version != 2:
-            return await load(model, version)
-        loading.set()
-        try:
-            return await asyncio.Event().wait()
-        finally:
-            ended.set()
+    async def endless(version):
+        if version == 2:
+            loading.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.set()
 
-    server.plane.plane._load = endless
+    server.before_load = endless
     server.route(champion=2)
     looking = threading.Thread(target=server.look)
     looking.start()

@@ -29,7 +29,7 @@ load = serving.in_threads(serving.Versions({1: serving.Says(0.75), 2: serving.Ra
 
 async def make():
     plane = Plane(load, record, clock)
-    await plane.switch(Route(model="m", generation=1, champion=1, canary=2, canary_percent=50.0))
+    await plane.switchboard.switch(Route(model="m", generation=1, champion=1, canary=2, canary_percent=50.0))
     return Desk(plane=plane, record=record, settings=ServeSettings(), clock=clock, new_id=fresh_ids())
 
 Engine(host="127.0.0.1", port=0, make=make, on_ready=lambda port: os.write(1, f"{port}\\n".encode())).run()

@@ -115,7 +115,6 @@ def plane_and_hosts(tmp_path):
     """A plane whose version 1 answers in a thread and has answered once; `models` has what version 2 on are, each in a process of its own."""
     hosts, models = [], {}
     first = fakes.Versions({1: fakes.Says(0.25)})
-    plane = fakes.PlaneInThread(first, fakes.Forgets(), fakes.FixedClock(), warm_timeout_s=60.0)
 
     async def load(_model, version):
         if version == 1:
@@ -126,7 +125,7 @@ def plane_and_hosts(tmp_path):
         await hosts[-1].start()
         return hosts[-1]
 
-    plane.plane._load = load
+    plane = fakes.PlaneInThread(load, fakes.Forgets(), fakes.FixedClock(), warm_timeout_s=60.0)
     plane.switch(Route(model="m", generation=1, champion=1))
     plane.answer("m", [fakes.ROW])
     yield plane, hosts, models
@@ -145,7 +144,7 @@ def test_a_version_whose_process_fails_on_recent_rows_is_not_switched_to(plane_a
     plane, _, models = plane_and_hosts
     models[2] = model
     if isinstance(model, NeverAnswers):
-        plane.plane._warm_timeout_s = 1.0
+        plane.plane.switchboard._warm_timeout_s = 1.0
     said = rf"version 2 of model 'm' failed its warm-up on rows of recent requests: {told}$"
     with pytest.raises(WarmUpFailed, match=said) as got:
         plane.switch(Route(model="m", generation=2, champion=2))

@@ -1,16 +1,13 @@
 """Following the routes in the store: each worker switches its plane to the newest, and says so or why it cannot."""
 
-import asyncio
 import logging
 import os
 import socket
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
 
 from homeostat.app.environments import BeingBuilt
 from homeostat.app.wiring import House
@@ -19,11 +16,8 @@ from homeostat.core.records.routes import Route, Worker
 from homeostat.registry.health import tell_unhealthy
 from homeostat.registry.routing import to_return_to, was_brought_back
 from homeostat.registry.workers import tell_unable
-from homeostat.serve.switching import Superseded, never, switch_from_thread
+from homeostat.serve.switching import OnLoop, Superseded
 from homeostat.serve.warm_up import WarmUpFailed
-
-if TYPE_CHECKING:
-    from homeostat.serve.plane import Plane
 
 log = logging.getLogger(__name__)
 
@@ -41,44 +35,6 @@ class _Failure:
     is_final: bool = False
 
 
-class Switched(Protocol):
-    """A plane as a thread sees it."""
-
-    def switch(
-        self,
-        route: Route,
-        *,
-        standby: int | None = None,
-        trusted: int | None = None,
-        is_superseded: Callable[[], bool] = never,
-    ) -> None: ...
-    @property
-    def routes(self) -> dict[str, Route]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class OnLoop:
-    """A plane that lives on an event loop, switched from threads."""
-
-    plane: "Plane"
-    loop: asyncio.AbstractEventLoop
-
-    def switch(
-        self,
-        route: Route,
-        *,
-        standby: int | None = None,
-        trusted: int | None = None,
-        is_superseded: Callable[[], bool] = never,
-    ) -> None:
-        """Switch, and return when it is done."""
-        switch_from_thread(self.plane, self.loop, route, standby=standby, trusted=trusted, is_superseded=is_superseded)
-
-    @property
-    def routes(self) -> dict[str, Route]:
-        return self.plane.routes
-
-
 class RouteFollower:
     """Switches a plane to the newest routes and tells the store which generation this worker has switched to.
 
@@ -88,7 +44,7 @@ class RouteFollower:
     so that it is taken back, unless it came back by a roll-back itself or there is nobody else to answer. `keeps_previous`: the version that a roll-back would bring back stays in memory.
     """
 
-    def __init__(self, house: House, plane: "Switched", *, worker_id: str, keeps_previous: bool = False) -> None:
+    def __init__(self, house: House, plane: OnLoop, *, worker_id: str, keeps_previous: bool = False) -> None:
         self._house = house
         self._plane = plane
         self._worker_id = worker_id

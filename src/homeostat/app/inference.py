@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from homeostat.app.following import OnLoop, RouteFollower, beat_on, follow
+from homeostat.app.following import RouteFollower, beat_on, follow
 from homeostat.app.loading import explainers, loader
 from homeostat.app.node import node_of
 from homeostat.app.project import load
@@ -18,6 +18,7 @@ from homeostat.app.supervisor import exit_when_orphaned, run_program
 from homeostat.app.wiring import House, open_house, recording_of
 from homeostat.core.records.registry import ModelVersion
 from homeostat.registry.health import tell_unhealthy
+from homeostat.serve.switching import OnLoop
 
 if TYPE_CHECKING:
     from homeostat.serve.door import Desk

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from homeostat.serve.explain.explainers import Explainers
     from homeostat.serve.hosts.forks import Forks
     from homeostat.serve.hosts.host import HostSettings
-    from homeostat.serve.plane import Load
+    from homeostat.serve.switchboard import Load
     from homeostat.train.package import Package
 
 

@@ -69,7 +69,7 @@ def main(package: Path, parent: int, report_fd: int, how: str) -> None:
 
     async def make() -> Desk:
         plane = Plane(load, _Forgets(), _Now())
-        await plane.switch(Route(model=MODEL, generation=1, champion=1))
+        await plane.switchboard.switch(Route(model=MODEL, generation=1, champion=1))
         return Desk(plane=plane, record=_Forgets(), settings=ServeSettings(), clock=_Now(), new_id=lambda: uuid4().hex)
 
     engine = Engine(

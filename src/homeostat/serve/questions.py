@@ -4,8 +4,8 @@ from homeostat.core.errors import InvalidInput, NotFound
 from homeostat.serve.answer import Answer, Question
 from homeostat.serve.door import Desk
 from homeostat.serve.exchange import Request
+from homeostat.serve.generation import Served
 from homeostat.serve.headers import caller_of, parent_of, timeout_of
-from homeostat.serve.plane import Served
 from homeostat.serve.request_ids import checked_id
 from homeostat.serve.validate import Rows
 

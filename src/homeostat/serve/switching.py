@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from homeostat.core.records.routes import Route
@@ -20,26 +21,37 @@ def never() -> bool:
     return False
 
 
-def switch_from_thread(
-    plane: "Plane",
-    loop: asyncio.AbstractEventLoop,
-    route: Route,
-    *,
-    standby: int | None = None,
-    trusted: int | None = None,
-    is_superseded: Callable[[], bool] = never,
-) -> None:
-    """Switch a plane that lives on the loop, and return when it is done; raise what `Plane.switch` raises.
+@dataclass(eq=False)
+class OnLoop:
+    """A plane that lives on an event loop, as other threads see it."""
 
-    While versions load, `is_superseded` is asked ten times a second: a roll-back need not wait for what it rolls back. Then the loading is
-    ended, the plane answers as it did, and Superseded is raised.
-    """
-    switching = asyncio.run_coroutine_threadsafe(plane.switch(route, standby=standby, trusted=trusted), loop)
-    while True:
-        try:
-            return switching.result(_LOOK_S)
-        except TimeoutError:
-            if switching.done():
-                return switching.result()
-            if is_superseded() and switching.cancel():
-                raise Superseded from None
+    plane: "Plane"
+    loop: asyncio.AbstractEventLoop
+
+    @property
+    def routes(self) -> dict[str, Route]:
+        return self.plane.routes
+
+    def switch(
+        self,
+        route: Route,
+        *,
+        standby: int | None = None,
+        trusted: int | None = None,
+        is_superseded: Callable[[], bool] = never,
+    ) -> None:
+        """Switch, and return when it is done; raise what `Switchboard.switch` raises.
+
+        While versions load, `is_superseded` is asked ten times a second: a roll-back need not wait for what it rolls back. Then the loading
+        is ended, the plane answers as it did, and Superseded is raised.
+        """
+        work = self.plane.switchboard.switch(route, standby=standby, trusted=trusted)
+        switching = asyncio.run_coroutine_threadsafe(work, self.loop)
+        while True:
+            try:
+                return switching.result(_LOOK_S)
+            except TimeoutError:
+                if switching.done():
+                    return switching.result()
+                if is_superseded() and switching.cancel():
+                    raise Superseded from None

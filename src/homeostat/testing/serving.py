@@ -1,6 +1,7 @@
 """Models that answer, raise or hang as told, and packages of them, for tests of what serves."""
 
 import asyncio
+import inspect
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,6 @@ import numpy.typing as npt
 
 from homeostat.core.columns import Column, Kind, Signature, Task
 from homeostat.core.errors import HomeostatError
-from homeostat.core.records.routes import Route
 from homeostat.core.values import Json
 from homeostat.serve.answer import Answer, Question
 from homeostat.serve.door import Desk
@@ -21,9 +21,10 @@ from homeostat.serve.engine import Engine
 from homeostat.serve.evaluator import ThreadEvaluator
 from homeostat.serve.explain.explain import Explainer
 from homeostat.serve.metrics import ServeMetrics
-from homeostat.serve.plane import Load, Plane
+from homeostat.serve.plane import Plane
 from homeostat.serve.settings import ServeSettings
-from homeostat.serve.switching import never, switch_from_thread
+from homeostat.serve.switchboard import Load
+from homeostat.serve.switching import OnLoop
 from homeostat.serve.table import Table
 from homeostat.train.package import Package
 
@@ -156,7 +157,12 @@ class Forgets:
 
 
 def in_threads(load: Callable[[str, int], Any]) -> Load:
-    """Return a loader for a plane from one that returns packages, each asked in a thread, or what a plane takes as it is."""
+    """Return a loader for a plane from one that returns packages, each asked in a thread, or what a plane takes as it is.
+
+    One that is asynchronous is a plane's already.
+    """
+    if inspect.iscoroutinefunction(load):
+        return load
 
     async def loaded(model: str, version: int) -> Any:
         def guarded() -> Any:
@@ -171,10 +177,8 @@ def in_threads(load: Callable[[str, int], Any]) -> Load:
     return loaded
 
 
-class PlaneInThread:
-    """A plane on an event loop of its own, asked from any thread. `load(model, version)` returns a package, which is asked in a thread."""
-
-    plane: Plane
+class PlaneInThread(OnLoop):
+    """A plane on an event loop of its own, asked from any thread. `load(model, version)`: see `in_threads`."""
 
     def __init__(self, load: Callable[[str, int], Any], record: Any, clock: Any, **options: Any) -> None:
         self.loop = asyncio.new_event_loop()
@@ -195,26 +199,15 @@ class PlaneInThread:
         return self.plane.metrics
 
     @property
-    def routes(self) -> dict[str, Route]:
-        return self.plane.routes
-
-    @property
     def generations(self) -> dict[str, int]:
-        return self.plane.generations
+        return {name: route.generation for name, route in self.routes.items()}
 
-    def switch(
-        self,
-        route: Route,
-        *,
-        standby: int | None = None,
-        trusted: int | None = None,
-        is_superseded: Callable[[], bool] = never,
-    ) -> None:
-        switch_from_thread(self.plane, self.loop, route, standby=standby, trusted=trusted, is_superseded=is_superseded)
+    def standby(self, model: str) -> int | None:
+        return self.plane.switchboard.standby(model)
 
     def forget(self, model: str) -> None:
         async def forget() -> None:
-            self.plane.forget(model)
+            self.plane.switchboard.forget(model)
 
         self.run(forget())
 

@@ -22,9 +22,9 @@ from homeostat.serve.bodies import keys_in, not_json, refuse_twice
 from homeostat.serve.decoder import Decoder
 from homeostat.serve.door import Desk, Door, Endpoint
 from homeostat.serve.exchange import Request, Response
+from homeostat.serve.generation import Served
 from homeostat.serve.headers import as_json
 from homeostat.serve.params import read_params
-from homeostat.serve.plane import Served
 from homeostat.serve.questions import answered, served_by_default
 from homeostat.serve.schemas import invocations_schemas
 from homeostat.serve.validate import Rows

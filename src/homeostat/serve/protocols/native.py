@@ -24,10 +24,10 @@ from homeostat.serve.decoder import Asked
 from homeostat.serve.door import Desk, Door, Endpoint
 from homeostat.serve.exchange import Request, Response
 from homeostat.serve.exposition import exposition
+from homeostat.serve.generation import Served
 from homeostat.serve.headers import as_json, caller_of, parent_of, timeout_of
 from homeostat.serve.labels import label_rows
 from homeostat.serve.manners.native import QUICK
-from homeostat.serve.plane import Served
 from homeostat.serve.questions import version_of
 from homeostat.serve.schemas import labels_schemas, predict_schemas
 from homeostat.serve.wire import route_json, signature_json

@@ -8,10 +8,10 @@ from homeostat.core.values import Json
 from homeostat.serve.beside import MOST_BYTES, MOST_ROWS, beside
 from homeostat.serve.door import Desk, Door, Endpoint
 from homeostat.serve.exchange import Request, Response
+from homeostat.serve.generation import Served
 from homeostat.serve.headers import as_json
 from homeostat.serve.inference import Inference, asked_of, told
 from homeostat.serve.manners.oip import QUICK
-from homeostat.serve.plane import Served
 from homeostat.serve.questions import answered, said_id, version_of
 from homeostat.serve.schemas import infer_schemas
 from homeostat.serve.tensors import datatype_of, label_type, refuse_outputs, rows_of

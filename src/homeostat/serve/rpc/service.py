@@ -16,7 +16,7 @@ from homeostat.serve.beside import MOST_BYTES, MOST_ROWS, beside
 from homeostat.serve.border import Hosts
 from homeostat.serve.door import Desk
 from homeostat.serve.exchange import Request
-from homeostat.serve.plane import Served
+from homeostat.serve.generation import Served
 from homeostat.serve.questions import answered, said_id, version_of
 from homeostat.serve.rpc.messages import METHODS, SERVICE, messages
 from homeostat.serve.tensors import DTYPES, Tensor, datatype_of, label_type, outputs_of, packed, refuse_outputs, rows_of

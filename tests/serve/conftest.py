@@ -1,0 +1,28 @@
+import pytest
+from tests.serve.planes import CHAMPION
+
+from homeostat.storage.records import FileRecords
+from homeostat.testing import serving as fakes
+
+
+@pytest.fixture
+def records(tmp_path):
+    return FileRecords(tmp_path, writer_id="w")
+
+
+@pytest.fixture
+def plane_of(records):
+    planes = []
+
+    def make(models, route=CHAMPION, *, record=records, signature=fakes.BINARY, **options):
+        load = models if callable(models) else fakes.Versions(models, signature)
+        plane = fakes.PlaneInThread(load, record, fakes.FixedClock(), **options)
+        planes.append(plane)
+        if route is not None:
+            plane.switch(route)
+        return plane
+
+    yield make
+    for plane in planes:
+        assert plane.close(10)
+    records.close()
