@@ -10,8 +10,9 @@ from homeostat.app.project import load
 from homeostat.app.wiring import open_house, recording_of
 from homeostat.core.columns import Kind
 from homeostat.serve.labels import label_rows
-from homeostat.watch.look import look, verdict_of
+from homeostat.watch.look import look
 from homeostat.watch.reference import kept_reference
+from homeostat.watch.stored import verdict_of
 
 PROJECT = """
 model: shop

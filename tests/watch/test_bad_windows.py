@@ -7,18 +7,13 @@ import numpy as np
 import polars as pl
 import pytest
 from tests.watch.cases import SETTINGS, answers, rows
-from tests.watch.test_look import DAY, REFERENCE, T0, World
+from tests.watch.record_world import DAY, REFERENCE, T0
 
-from homeostat.watch.look import verdict_of
 from homeostat.watch.observe import observe
 from homeostat.watch.settings import WatchSettings
+from homeostat.watch.stored import verdict_of
 
 NO_ESTIMATES = WatchSettings(estimates=[])
-
-
-@pytest.fixture
-def world(tmp_path):
-    return World(tmp_path)
 
 
 def recorded(world, change, *, n: int = 300) -> list[dict]:

@@ -1,7 +1,7 @@
 """The watch of a replay: each answered step is a window, judged when it closes and again when its labels have become enough."""
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -15,17 +15,12 @@ from homeostat.retrain.backtest_score import is_labelled
 from homeostat.retrain.project import Project
 from homeostat.retrain.simulated import SimulatedClock, Version
 from homeostat.retrain.timeline import Step, Timeline
+from homeostat.retrain.triggers.situation import LABELS_LATELY
 from homeostat.track.predictions import Predictions
 from homeostat.train.frames import target
+from homeostat.watch.events import summary, told
 from homeostat.watch.observe import observe
 from homeostat.watch.verdict import Past, Verdict, effects_of
-
-LABELS_LATELY = timedelta(days=30)
-_CAUSES = {
-    "performance.decayed": ("performance",),
-    "drift.detected": ("drift", "predictions"),
-    "quality.broken": ("quality",),
-}
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -88,13 +83,8 @@ class ReplayWatch:
             past=self._past(window),
         )
         window.verdict, window.judged_at = verdict, self.clock.now()
-        for kind, flag in (
-            ("performance.decayed", "decayed"),
-            ("drift.detected", "drifted"),
-            ("quality.broken", "broken"),
-        ):
-            if getattr(verdict, flag) and not (before is not None and getattr(before, flag)):
-                self._emit(kind, window, verdict)
+        for kind in told(verdict, before):
+            self._emit(kind, window, verdict)
 
     def _labelled(self, window: Window) -> npt.NDArray[np.bool_]:
         known = self.line.known_in(window.step, self.clock.now())
@@ -131,7 +121,6 @@ class ReplayWatch:
 
     def _emit(self, kind: str, window: Window, verdict: Verdict) -> None:
         seq = len(self.events) + 1
-        reasons = [cause.because for cause in verdict.causes if cause.kind in _CAUSES[kind]]
         self.events.append(
             Event(
                 seq=seq,
@@ -142,7 +131,7 @@ class ReplayWatch:
                 payload={
                     "window": {"start": window.step.start.isoformat(), "end": window.step.end.isoformat()},
                     "version": window.version.number,
-                    "summary": "; ".join(reasons) or verdict.summary,
+                    "summary": summary(kind, verdict),
                 },
                 key=f"{kind}:{window.step.index}:{seq}",
                 previous="",

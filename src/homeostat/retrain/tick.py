@@ -1,7 +1,7 @@
 """One look of the loop at itself: watch what is new, then decide whether to ask for a cycle."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import polars as pl
 
@@ -14,9 +14,8 @@ from homeostat.retrain.policy import Decision, decide
 from homeostat.retrain.project import Project
 from homeostat.retrain.requests import ask, loop_time
 from homeostat.retrain.triggers import Champion, Situation, firings
-
-LABELS_LATELY = timedelta(days=30)
-WATCHED = ("performance.decayed", "drift.detected", "quality.broken")
+from homeostat.retrain.triggers.situation import LABELS_LATELY
+from homeostat.watch.events import KINDS
 
 
 def decide_and_ask(
@@ -83,7 +82,7 @@ def _situation(
         )
     # the last cycle's request bounds what counts as new, by its place in the log: clocks may jump
     asked = tx.audit.by_key(f"{recent[0].cycle_id}:requested") if recent else None
-    events = tx.audit.events(after=asked.seq if asked else 0, kinds=WATCHED, subject=f"model:{project.model}")
+    events = tx.audit.events(after=asked.seq if asked else 0, kinds=KINDS, subject=f"model:{project.model}")
     trained = next((cycle for cycle in recent if cycle.run_id is not None), None)
     fresh = labels if trained is None else labels.filter(pl.col("received") > trained.started)
     newest = labels["received"].max() if labels.height else None

@@ -62,3 +62,8 @@ class WatchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     drift: DriftSettings = msgspec.field(default_factory=DriftSettings)
     groups: GroupSettings = msgspec.field(default_factory=GroupSettings)
     incidents: IncidentSettings = msgspec.field(default_factory=IncidentSettings)
+
+    @property
+    def by_count(self) -> bool:
+        """Whether windows go by rows, not by time."""
+        return self.window is None and self.window_rows is not None

@@ -6,7 +6,7 @@ from homeostat.app.status import ModelStatus, status
 from homeostat.app.wiring import House
 from homeostat.core.records.cycles import CycleState
 from homeostat.core.records.routes import Route
-from homeostat.watch.look import verdict_of
+from homeostat.watch.stored import verdict_of
 
 _STATES = ("new", "unknown", "ok", "warn", "alarm")
 _CYCLES = 1000

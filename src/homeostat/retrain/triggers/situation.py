@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from homeostat.core.ids import derived_id
 from homeostat.core.records.cycles import Cycle, CycleState
 from homeostat.core.records.events import Event
 from homeostat.retrain.settings import Triggers
 
+LABELS_LATELY = timedelta(days=30)  # labels that came within it let more be expected
 _TRAINED = (CycleState.PROMOTED, CycleState.REJECTED, CycleState.ROLLED_BACK, CycleState.FAILED)
 
 

@@ -1,0 +1,65 @@
+"""What a look reads of the record: the answers of the version that is watched, joined with what became known of them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from homeostat.core.columns import Task
+from homeostat.core.ports.record_log import RecordLog
+from homeostat.track.predictions import Predictions
+from homeostat.watch.join import ANSWERING, JoinReport, as_truth, join
+from homeostat.watch.reference import Reference
+from homeostat.watch.settings import WatchSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Watched:
+    """The answers of the version that is watched. `rows` and `failed` have `at`, the time that puts them into windows."""
+
+    rows: pl.DataFrame
+    failed: pl.DataFrame
+    watermark: datetime
+    report: JoinReport
+
+
+def find(
+    records: RecordLog, model: str, reference: Reference, *, settings: WatchSettings, since: datetime, now: datetime
+) -> Watched:
+    """Return what was answered and labelled since then."""
+    predictions = records.read("predictions", model, since=since)
+    labels = records.read("labels", model, since=since)
+    answering = predictions.filter(pl.col("route").is_in(ANSWERING))
+    at = pl.col("received") if settings.by_count else pl.coalesce("event_time", "received")
+    answering = answering.with_columns(at=at)
+    # Rows of other versions are joined too: a key's label belongs to its newest row, whoever answered it.
+    joined = join(answering, labels, task=reference.task, classes=reference.classes)
+    is_ours = pl.col("version") == reference.version
+    return Watched(
+        rows=joined.frame.filter(is_ours),
+        failed=answering.filter(is_ours & (pl.col("status") != "ok")),
+        watermark=_watermark(answering, now),
+        report=joined.report,
+    )
+
+
+def answers(rows: pl.DataFrame, reference: Reference) -> tuple[Predictions, list[str]]:
+    """Return the recorded answers as the task means them, and what was odd about them."""
+    frame = rows.select(as_truth(rows["prediction"], task=reference.task, classes=reference.classes), "scores")
+    if reference.task is Task.REGRESSION:
+        return Predictions(labels=frame["prediction"].cast(pl.Float64).fill_null(float("nan")).to_numpy()), []
+    odd = []
+    wanted = len(reference.classes)
+    if not (frame["scores"].list.len() == wanted).fill_null(value=False).all() or frame["scores"].is_null().any():
+        frame = frame.drop("scores")
+        odd = [f"some answers have no {wanted} probabilities, so none were used"] if rows.height else []
+    return Predictions.from_frame(frame, classes=reference.classes), odd
+
+
+def _watermark(answering: pl.DataFrame, now: datetime) -> datetime:
+    """Return the time up to which rows are there: that of the newest, moved on by what has passed since it came, at most `now`."""
+    newest = answering.sort("at", "received").tail(1)
+    if newest.is_empty() or newest["received"].item() > now:
+        return now
+    moved_on: datetime = newest["at"].item() + (now - newest["received"].item())
+    return min(now, moved_on)
