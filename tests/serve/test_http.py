@@ -94,6 +94,7 @@ def error_of(response, status, code):
 
 
 PREDICT = "/models/late/predict"
+KINDS = (("x", "FP64"), ("city", "BYTES"))
 LABELS = "/models/late/labels"
 
 
@@ -272,6 +273,11 @@ def test_two_different_request_ids_at_once_are_refused(house):
     error_of(house.client.post(PREDICT, body, headers={"x-request-id": "other"}), 400, "invalid_input")
 
 
+def test_rows_that_do_not_fit_are_told_where_the_columns_are(house):
+    error = error_of(house.client.post(PREDICT, {"x": 1}), 422, "invalid_rows")
+    assert error["hint"].startswith("GET /models/late shows the columns")
+
+
 def test_a_refused_request_does_not_use_up_its_id(house):
     own = {"x-request-id": "mine"}
     error_of(house.client.post(PREDICT, {"x": 1}, headers=own), 422, "invalid_rows")
@@ -290,6 +296,24 @@ def test_a_champion_that_fails_says_so(serve):
     error = error_of(house.client.post(PREDICT, fakes.ROW), 500, "prediction_failed")
     assert "secret" not in json.dumps(error)
     assert "id0" in error["hint"]
+
+
+@pytest.mark.parametrize(
+    ("path", "pattern"),
+    [
+        (PREDICT, "/models/{model}/predict"),
+        ("/models/late/versions/1/predict", "/models/{model}/versions/{version}/predict"),
+        ("/v2/models/late/infer", "/v2/models/{model}/infer"),
+    ],
+)
+def test_the_log_tells_which_version_failed_whom(serve, caplog, path, pattern):
+    house = serve({1: fakes.Raises(ValueError("secret 1234"))})
+    tensors = [{"name": name, "shape": [1], "datatype": kind, "data": [fakes.ROW[name]]} for name, kind in KINDS]
+    body = {"inputs": tensors} if path.startswith("/v2") else fakes.ROW
+    assert house.client.post(path, body, headers={"x-request-id": "mine"}).status_code == 500
+    (one,) = [vars(record) for record in caplog.records if record.message == "serve.request_failed"]
+    assert (one["path"], one["model"], one["version"], one["status"]) == (pattern, "late", 1, 500)
+    assert (one["error"], one["cause"]) == ("prediction_failed", "ModelError")
 
 
 def test_an_unexpected_fault_is_ours_and_tells_nothing(serve, caplog):

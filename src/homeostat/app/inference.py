@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from homeostat.app.following import RouteFollower, beat_on, follow
 from homeostat.app.loading import explainers, loader
+from homeostat.app.logs import log_to_stderr
 from homeostat.app.node import node_of
 from homeostat.app.project import load
 from homeostat.app.supervisor import exit_when_orphaned, run_program
@@ -94,7 +95,7 @@ def main() -> None:
     """Serve until SIGTERM."""
     from homeostat.serve.engine import Engine
 
-    logging.basicConfig(level=os.environ.get("HOMEOSTAT_LOG", "WARNING").upper())
+    log_to_stderr()
     exit_when_orphaned()
     project_file, number = sys.argv[1:3]
     place = load(Path(project_file))

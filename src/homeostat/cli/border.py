@@ -1,12 +1,12 @@
 """The border of the command line: what arrives here becomes a message and an exit status."""
 
-import logging
 import os
 import sys
 import traceback
 from collections.abc import Callable
 
-from homeostat.core.errors import HomeostatError, InvalidInput
+from homeostat.app.logs import log_to_stderr
+from homeostat.core.errors import HomeostatError
 
 _INTERRUPTED = 130
 
@@ -16,7 +16,7 @@ def inside_the_border(work: Callable[[], int]) -> int:
     from homeostat.cli import output
 
     try:
-        logging.basicConfig(level=_level(), format="%(levelname)s %(name)s %(message)s")
+        log_to_stderr()
         return work()
     except HomeostatError as error:
         return output.fail(error)
@@ -31,11 +31,3 @@ def inside_the_border(work: Callable[[], int]) -> int:
         return output.fail(
             HomeostatError(f"a bug in Homeostat: {type(error).__name__}: {error}", hint="please report the lines above")
         )
-
-
-def _level() -> str:
-    named = os.environ.get("HOMEOSTAT_LOG", "WARNING").upper()
-    known = logging.getLevelNamesMapping()
-    if named not in known:
-        raise InvalidInput(f"HOMEOSTAT_LOG names no level: '{named}'", hint="debug, info, warning or error")
-    return named

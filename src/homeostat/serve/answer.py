@@ -43,13 +43,20 @@ class Answer(msgspec.Struct, kw_only=True, eq=False):
     predictions: Predictions
 
 
-class PredictionFailed(HomeostatError):
+class OfVersion:
+    """Which version of which model an error is about, where that is known: for the log, as the message is for the client."""
+
+    model: str | None = None
+    version: int | None = None
+
+
+class PredictionFailed(OfVersion, HomeostatError):
     """The champion could not answer; the record says why."""
 
     code = "prediction_failed"
 
 
-class VersionDown(Unreachable):
+class VersionDown(OfVersion, Unreachable):
     """The version's process died, hangs or is being started again. Other versions and models are not touched."""
 
     code = "version_down"

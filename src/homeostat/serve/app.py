@@ -6,6 +6,7 @@ import time
 from contextlib import nullcontext
 
 from homeostat.core.errors import HomeostatError
+from homeostat.serve.answer import OfVersion
 from homeostat.serve.beside import MOST_BYTES
 from homeostat.serve.border import Hosts
 from homeostat.serve.door import Desk, Endpoint
@@ -74,13 +75,30 @@ class App:
                 response = await endpoint.handler(self.desk, request)
         except HomeostatError as error:
             if error.http_status >= 500:
-                log.warning("serve.request_failed", extra={"path": pattern, "error": error.code})
+                log.warning("serve.request_failed", extra=_fields(error, request, pattern))
             response = _told(error, endpoint, pattern)
         except Exception:  # border: a request; what is no HomeostatError is our fault
-            log.exception("serve.request_broke", extra={"path": pattern})
+            log.exception("serve.request_broke", extra={"path": pattern, **_named(request)})
             response = as_json(_BROKEN, status=500)
         self._metrics.requested(pattern, response.status, time.perf_counter() - start)
         return response
+
+
+def _named(request: Request) -> dict[str, object]:
+    return {name: request.params.get(name) for name in ("model", "version")}
+
+
+def _fields(error: HomeostatError, request: Request, pattern: str) -> dict[str, object]:
+    """Return what the log tells of a request that failed. The model and version are those that the path names where the error knows none."""
+    known = {"model": error.model, "version": error.version} if isinstance(error, OfVersion) else {}
+    return {
+        "path": pattern,
+        **_named(request),
+        **{name: value for name, value in known.items() if value is not None},
+        "status": error.http_status,
+        "error": error.code,
+        "cause": type(error.__cause__ or error).__name__,
+    }
 
 
 def _told(error: HomeostatError, endpoint: Endpoint | None, pattern: str) -> Response:

@@ -120,12 +120,21 @@ def guarded(handler: Handler, *, hosts: Hosts, count: Callable[[int], None]) -> 
             response = await handler(request)
         except HomeostatError as error:
             if error.http_status >= 500:
-                log.warning("serve.request_failed", extra={"path": request.url.path, "error": error.code})
+                log.warning(
+                    "serve.request_failed",
+                    extra={
+                        "method": request.method,
+                        "path": request.url.path[:200],
+                        "status": error.http_status,
+                        "error": error.code,
+                        "cause": type(error.__cause__ or error).__name__,
+                    },
+                )
             response = as_json(error_json(error), status=error.http_status)
         except ClientDisconnect:
             response = Response(status_code=400)
         except Exception:  # border: a request; what is no HomeostatError is our fault
-            log.exception("serve.request_broke", extra={"path": request.url.path})
+            log.exception("serve.request_broke", extra={"method": request.method, "path": request.url.path[:200]})
             response = as_json(
                 {
                     "error": {

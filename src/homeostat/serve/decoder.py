@@ -42,7 +42,7 @@ class Asked(msgspec.Struct, kw_only=True, eq=False):
 class Decoder:
     """Reads rows for one signature. Not thread-safe beyond what msgspec is: its decoders are.
 
-    `time` and `key` name columns that rows may have beside the features, `optional` others that are not looked at.
+    `time` and `key` name columns that rows may have beside the features, `optional` others that are not looked at. `model`: for hints.
     """
 
     def __init__(
@@ -53,10 +53,11 @@ class Decoder:
         key: str | None = None,
         optional: Iterable[str] = (),
         max_rows: int = 10_000,
+        model: str = "NAME",
     ) -> None:
         self.signature = signature
         self.time, self.key = time, key
-        self._validator = Validator(signature, time=time, key=key, optional=optional, max_rows=max_rows)
+        self._validator = Validator(signature, time=time, key=key, optional=optional, max_rows=max_rows, model=model)
         self._columns = signature.columns
         self._width = len(signature.columns)
         self._integers = [i for i, column in enumerate(self._columns) if column.kind is Kind.INTEGER]

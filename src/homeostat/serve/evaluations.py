@@ -106,12 +106,18 @@ class Evaluations:
 
     def told(self, asked: Question, version: int, error: Exception | None) -> HomeostatError:
         """Return what the client is told of a failure: what kind it is, and where the whole of it stands."""
+        failure = self._words(asked, version, error)
+        failure.model, failure.version = asked.model, version
+        failure.__cause__ = error
+        return failure
+
+    def _words(self, asked: Question, version: int, error: Exception | None) -> PredictionFailed | VersionDown:
         if isinstance(error, VersionDown):
             return VersionDown(
                 f"version {version} of model '{asked.model}' cannot answer now: {error.message}", hint=error.hint
             )
         kind = error.kind if isinstance(error, ModelError) else type(error).__name__
-        failure = PredictionFailed(
+        return PredictionFailed(
             f"version {version} of model '{asked.model}' could not answer: {kind}",
             hint=(
                 f"the record of request {asked.request_id} has the whole error; "
@@ -120,8 +126,6 @@ class Evaluations:
             )
             + "`homeostat models rollback` brings the last version back",
         )
-        failure.__cause__ = error
-        return failure
 
     def _failed(
         self,

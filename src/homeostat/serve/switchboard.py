@@ -138,7 +138,7 @@ class Switchboard:
             batcher = TickBatcher(found, queue=self._queue)
         else:
             batcher = QueueBatcher(found, queue=self._queue, timeout_s=self._timeout_s)
-        loaded = Loaded(version, found, batcher, Decoder(found.signature, **self._rows))
+        loaded = Loaded(version, found, batcher, Decoder(found.signature, model=model, **self._rows))
         try:
             await warm_up(model, loaded, self._recent.of(model), limit_s=self._warm_timeout_s)
         except BaseException as error:

@@ -57,6 +57,7 @@ class Validator:
 
     Every column of the signature must be there, null only where it may be. The columns `time` and `key`, and those in `optional`, may be
     there too. Integers pass as numbers, whole numbers as integers, integers and booleans as categories; strings never pass as numbers.
+    `model`: whose rows they are, for the hint.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Validator:
         key: str | None = None,
         optional: Iterable[str] = (),
         max_rows: int = 10_000,
+        model: str = "NAME",
     ) -> None:
         self._columns = signature.columns
         self._names = frozenset(signature.names)
@@ -74,6 +76,7 @@ class Validator:
         self._key = key
         self.known = self._names | {*optional, *(name for name in (time, key) if name is not None)}
         self.max_rows = max_rows
+        self._model = model
 
     def read(self, rows: Sequence[Any]) -> Rows:
         """Return the rows as a table with their keys and times."""
@@ -85,7 +88,7 @@ class Validator:
             columns[column.name] = _converted(column, [row.get(column.name, _MISSING) for row in rows], faults)
         times = self._times(rows, faults)
         keys = self._keys(rows, faults)
-        faults.refuse_if_any(len(rows))
+        faults.refuse_if_any(len(rows), self._model)
         values = list(zip(*columns.values(), strict=True)) if columns else [()] * len(rows)
         return Rows(table=Table.of_rows(self._columns, values), keys=keys, times=times)
 
@@ -165,7 +168,7 @@ class _Faults:
         if not self.is_full:
             self.kept.append({"row": row, "field": field, "expected": expected, "found": found})
 
-    def refuse_if_any(self, rows: int) -> None:
+    def refuse_if_any(self, rows: int, model: str) -> None:
         if not self.kept:
             return
         self.kept.sort(key=lambda fault: (fault["row"], str(fault["field"])))
@@ -175,7 +178,7 @@ class _Faults:
         more = f", and {others}{' or more' if self.is_full else ''} other fault{'s' * (others > 1)}" * (others > 0)
         raise InvalidRows(
             f"row {first['row']} of {rows}: {'; '.join(map(_in_words, told))}{more}",
-            hint="GET /models/{model} shows the columns and their types; nothing was predicted or recorded",
+            hint=f"GET /models/{model} shows the columns and their types; nothing was predicted or recorded",
             fields=self.kept,
         )
 

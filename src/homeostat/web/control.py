@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from homeostat.app.batch_jobs import Jobs
+from homeostat.app.logs import log_to_stderr
 from homeostat.app.wiring import House
 from homeostat.core.errors import HomeostatError
 from homeostat.web.native_api import build_app
@@ -63,7 +64,7 @@ def main() -> None:
     parser.add_argument("--replay", action="store_true")
     parser.add_argument("--every", type=float, default=2.0)
     options = parser.parse_args()
-    logging.basicConfig(level=os.environ.get("HOMEOSTAT_LOG", "WARNING").upper())
+    log_to_stderr()
     exit_when_orphaned()
     place = load(Path(options.project))
     house = open_house(place, writer_id="control", actor="homeostat")

@@ -2,10 +2,10 @@
 
 import argparse
 import gc
-import logging
 import os
 
 from homeostat.app.clock import SystemClock
+from homeostat.app.logs import log_to_stderr
 from homeostat.app.webhooks import Deliverer
 from homeostat.app.wiring import open_tracking, whoami
 from homeostat.serve.worker import run_worker
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--database", required=True)
     parser.add_argument("--artifacts", required=True)
     options = parser.parse_args()
-    logging.basicConfig(level=os.environ.get("HOMEOSTAT_LOG", "WARNING").upper())
+    log_to_stderr()
     store, blobs = open_tracking(options.database, options.artifacts)
     api = MlflowApi(Desk(store=store, blobs=blobs, clock=SystemClock(), actor=whoami()))
     Deliverer(store, SystemClock()).start()
