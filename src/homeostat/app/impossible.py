@@ -46,11 +46,13 @@ def impossible(project: Project) -> Iterator[Problem]:
 def _impossible_sizes(project: Project) -> Iterator[Problem]:
     for path, text in (
         (("train", "memory"), project.training.memory),
+        (("serve", "memory"), project.serve.memory),
         (("serve", "max_body"), project.serve.max_body),
         (("serve", "max_job"), project.serve.max_job),
     ):
         try:
-            size_bytes(text)
+            if text is not None:
+                size_bytes(text)
         except HomeostatError as error:
             yield path, error.message, error.hint
 
