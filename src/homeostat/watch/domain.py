@@ -27,12 +27,14 @@ class Apart:
     """What the classifier said of rows that it had not learned from: `reference` (n,) and `current` (m,), probabilities of being current.
 
     `auc`: 0.5 where the samples cannot be told apart. `shares` (n_columns,): how much of `auc` above 0.5 is lost when a column is shuffled.
+    `fold` (n + m,): which rows were judged together, by what the others taught.
     """
 
     reference: Floats
     current: Floats
     auc: float
     shares: Floats
+    fold: npt.NDArray[np.intp]
 
 
 def tell_apart(
@@ -86,7 +88,27 @@ def _told_apart(
         current=said[len(reference) :],
         auc=auc,
         shares=drops / total if total > 0 else drops,
+        fold=fold,
     )
+
+
+def told_ahead(
+    reference: Floats,
+    current: Floats,
+    *,
+    is_category: npt.NDArray[np.bool_],
+    learned: npt.NDArray[np.bool_],
+    asked: npt.NDArray[np.bool_],
+    seed: int = 0,
+) -> Floats:
+    """Return what a classifier that learned of some rows alone says of others, both masks of shape (n + m,)."""
+    from threadpoolctl import threadpool_limits
+
+    x = np.concatenate([reference, current])
+    is_current = np.repeat([0, 1], [len(reference), len(current)])
+    with threadpool_limits(1):
+        said = _fitted(x[learned], is_current[learned], is_category, seed).predict_proba(x[asked])[:, 1]
+    return np.asarray(said)
 
 
 def density_ratios(apart: Apart) -> Floats:

@@ -17,7 +17,7 @@ _DECIMALS = range(-3, 7)
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Encoded:
-    """`reference` (n, n_columns) and `current` (m, n_columns); categories as codes from 0, the last one for all that is rare or new.
+    """`reference` (n, n_columns) and `current` (m, n_columns); categories as codes from 0, the last one for all that is rare.
 
     `notes` name columns that were put on one grid: what is rounded differently is not drift, though any tree can tell it.
     """
@@ -64,9 +64,12 @@ def _numbers(series: pl.Series) -> Floats:
 
 
 def _codes(reference: pl.Series, current: pl.Series) -> tuple[Floats, Floats]:
+    """Return codes of the categories that are frequent on both sides together: by the reference's own, rare ones would be rarer in any other sample."""
     before, after = reference.cast(pl.String, strict=False), current.cast(pl.String, strict=False)
-    counts = before.drop_nulls().value_counts(sort=True, name="rows")
-    known = sorted(counts[before.name].head(MOST_CATEGORIES).to_list())
+    counts = pl.concat([before, after.rename(before.name)]).drop_nulls().value_counts(name="rows")
+    known = sorted(
+        counts.sort(["rows", before.name], descending=[True, False])[before.name].head(MOST_CATEGORIES).to_list()
+    )
     places = {word: float(place) for place, word in enumerate(known)}
 
     def codes(words: pl.Series) -> Floats:

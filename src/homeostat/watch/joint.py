@@ -51,22 +51,24 @@ class Samples:
 
     @cached_property
     def standardised(self) -> tuple[Floats, Floats]:
-        """Both as numbers of the reference's mean 0 and variance 1: categories by how frequent they were, missing values as the mean."""
-        ours, theirs = self.reference.copy(), self.current.copy()
+        """Both as numbers, of mean 0 and variance 1 over both: categories by the share of rows below theirs, missing values as the mean.
+
+        Scales are those of all rows, whichever sample they are from: by the reference's own, a permutation of rows would not be as likely as the
+        observed order even where nothing moved, least of all with rare categories, which the reference has seen as often as it has them.
+        """
+        rows = np.concatenate([self.reference, self.current])
         for column in np.flatnonzero(self.is_category):
-            codes = ours[:, column]
-            known = np.isfinite(codes)
-            top = int(max(np.nanmax(codes, initial=0.0), np.nanmax(theirs[:, column], initial=0.0))) + 1
-            shares = np.bincount(codes[known].astype(int), minlength=top) / max(1, len(codes))
-            for side in (ours, theirs):
-                is_known = np.isfinite(side[:, column])
-                side[is_known, column] = shares[side[is_known, column].astype(int)]
-        counts = np.maximum(np.isfinite(ours).sum(axis=0), 1)
-        mean = np.where(np.isfinite(ours), ours, 0.0).sum(axis=0) / counts
-        ours, theirs = (np.where(np.isfinite(side), side, mean) - mean for side in (ours, theirs))
-        sd = ours.std(axis=0)
+            is_known = np.isfinite(rows[:, column])
+            codes = rows[is_known, column].astype(np.intp)
+            counts = np.bincount(codes)
+            rows[is_known, column] = (np.cumsum(counts) - counts / 2)[codes] / max(1, len(codes))
+        counts = np.maximum(np.isfinite(rows).sum(axis=0), 1)
+        mean = np.where(np.isfinite(rows), rows, 0.0).sum(axis=0) / counts
+        rows = np.where(np.isfinite(rows), rows, mean) - mean
+        sd = rows.std(axis=0)
         sd[sd == 0] = 1.0
-        return ours / sd, theirs / sd
+        rows /= sd
+        return rows[: len(self.reference)], rows[len(self.reference) :]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,11 +129,21 @@ def permutation_p_value(observed: float, permuted: Floats) -> float:
     """Return the share of statistics that are at least as large as the observed one, itself included: never 0, and valid at any number.
 
     B. Phipson and G. Smyth 2010, "Permutation P-values Should Never Be Zero", Statistical Applications in Genetics and Molecular Biology 9.
+    Sums of the same values in another order differ by a rounding: those are ties, and count.
 
     >>> permutation_p_value(3.0, np.array([1.0, 2.0, 4.0]))
     0.5
     """
-    return (1 + int(np.sum(permuted >= observed))) / (1 + len(permuted))
+    rounding = 1e-9 * float(np.max(np.abs(permuted), initial=abs(observed)))
+    return (1 + int(np.sum(permuted >= observed - rounding))) / (1 + len(permuted))
+
+
+def permuted_differences(values: Floats, n: int, *, seed: int, times: int = PERMUTATIONS) -> Floats:
+    """Return the mean of the last values less that of the first n, in so many random orders, shape (times,)."""
+    rng = np.random.default_rng(seed)
+    m, total = len(values) - n, float(values.sum())
+    first = np.array([rng.permutation(values)[:n].sum() for _ in range(times)])
+    return np.asarray((total - first) / m - first / n)
 
 
 def permuted_signs(n: int, m: int, *, seed: int, times: int = PERMUTATIONS) -> Floats:

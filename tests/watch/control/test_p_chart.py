@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from scipy.stats import binom
 
-from homeostat.watch.control.p_chart import share_limits
+from homeostat.watch.control.p_chart import ShareLimits, share_limits
 
 
 def test_binomial_windows_get_binomial_limits():
@@ -26,6 +27,15 @@ def test_small_windows_have_wide_limits_and_large_ones_narrow():
     limits = share_limits([20, 21, 19, 22], [1000] * 4)
     assert not limits.of(5, 100).signal
     assert limits.of(500, 10_000).signal
+
+
+@pytest.mark.parametrize("rows", [100, 300, 1_000, 10_000, 1_000_000])
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.3])
+def test_a_window_in_control_lies_above_its_limit_as_often_as_three_sigma_says_though_few_rows_are_skewed(share, rows):
+    """Counts are whole numbers, so the rate cannot be met exactly: it is 0.00135 at most, but for a tenth of it."""
+    limits = ShareLimits(center=share, between=1.0)
+    most = np.floor(limits.of(0, rows).upper * rows + 1e-9)
+    assert 0.0004 < binom.sf(most, rows, share) < 0.0015
 
 
 def test_what_never_happened_signals_when_it_does():

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from scipy.stats import poisson
+from tests.rates.rate import Rate
+from tests.watch.detectors.streams import alarms
 
 from homeostat.watch.detectors import DETECTORS
 
@@ -12,18 +13,14 @@ MOST = {**dict.fromkeys(DETECTORS, 2.0), "ddm": 20.0, "eddm": 60.0}
 MOST_OF_LOSSES = {**MOST, "page_hinkley": 6.0}
 
 
-def count_of(name: str, values: np.ndarray) -> int:
-    found = DETECTORS[name].make()
-    return sum(found.add(value) for value in values.tolist())
-
-
-def assert_rate(name: str, n: int, *, of_losses: bool, total: int) -> None:
+def rate(name: str, n: int, *, of_losses: bool, total: int) -> Rate:
+    """Return how many of so many values alarm, in streams of n values each, beside what is promised at most."""
     rng = np.random.default_rng(n)
     runs = max(1, total // n)
     streams = (rng.exponential(1.0, n) if of_losses else (rng.random(n) < 0.2).astype(float) for _ in range(runs))
-    alarms = sum(count_of(name, values) for values in streams)
+    found = sum(len(alarms(name, values.tolist())) for values in streams)
     most = (MOST_OF_LOSSES if of_losses else MOST)[name]
-    assert alarms <= poisson.ppf(0.999, most * runs * n / 10_000), f"{alarms} alarms in {runs} streams of {n} values"
+    return Rate(alarms=found, tries=runs * n, nominal=most / 10_000, is_ceiling=True)
 
 
 CASES = [(name, False) for name in DETECTORS] + [
@@ -35,4 +32,5 @@ IDS = [f"{name}, {'losses' if of_losses else 'errors'}" for name, of_losses in C
 @pytest.mark.parametrize("n", [100, 1_000, 10_000])
 @pytest.mark.parametrize(("name", "of_losses"), CASES, ids=IDS)
 def test_alarms_without_a_change_are_rare(name, of_losses, n):
-    assert_rate(name, n, of_losses=of_losses, total=10_000)
+    found = rate(name, n, of_losses=of_losses, total=10_000)
+    assert found.is_kept, found

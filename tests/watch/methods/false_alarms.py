@@ -3,23 +3,46 @@
 from collections import Counter
 
 import numpy as np
-from scipy.stats import binom
+from tests.rates.rate import Rate
 
 from homeostat.watch.method import Method
 from homeostat.watch.sample import Categories, numbers
 
+SHARES = np.array([0.4, 0.3, 0.15, 0.1, 0.05])
 
-def assert_false_alarm_rate(method: Method, *, n, draw, reference=1_000, alpha=0.05, tries=300, may_be_fewer=False):
-    """Fail where the share of p-values below alpha is outside the 1 in 1,000 limits of a binomial with that rate."""
+
+def normal_draw(rng, size):
+    return rng.normal(size=size)
+
+
+def word_draw(rng, size):
+    return rng.choice(list("abcde"), size, p=SHARES)
+
+
+def category_counts(rng, n, shares=SHARES) -> Categories:
+    counts = rng.multinomial(n, shares)
+    return Categories(counts={f"c{i}": int(count) for i, count in enumerate(counts) if count})
+
+
+def false_alarm_rate(method: Method, *, n, draw, reference=1_000, alpha=0.05, tries=300, may_be_fewer=False) -> Rate:
+    """Return how many p-values of so many pairs of samples are below alpha."""
     rng = np.random.default_rng(n)
     alarms = 0
     for _ in range(tries):
         old, new = draw(rng, reference), draw(rng, n)
-        if "number" in method.kinds and old.dtype.kind == "f":
+        if isinstance(old, np.ndarray) and old.dtype.kind == "f":
             ours = numbers(old)
             p = method.measure(ours, numbers(new, like=ours)).p_value
         else:
-            p = method.measure(*(Categories(counts=Counter(side.tolist())) for side in (old, new))).p_value
+            sides = (
+                side if isinstance(side, Categories) else Categories(counts=Counter(side.tolist()))
+                for side in (old, new)
+            )
+            p = method.measure(*sides).p_value
         alarms += p < alpha
-    low, high = binom.ppf([0.0005, 0.9995], tries, alpha)
-    assert (0 if may_be_fewer else low) <= alarms <= high, f"{alarms} alarms in {tries}, wanted {low:.0f} to {high:.0f}"
+    return Rate(alarms=alarms, tries=tries, nominal=alpha, is_ceiling=may_be_fewer)
+
+
+def assert_false_alarm_rate(method: Method, **options) -> None:
+    found = false_alarm_rate(method, **options)
+    assert found.is_kept, found

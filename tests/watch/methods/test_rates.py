@@ -4,28 +4,15 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 from scipy.stats import wasserstein_distance as scipys_wasserstein
-from tests.watch.methods.false_alarms import assert_false_alarm_rate
+from tests.watch.methods.false_alarms import SHARES, assert_false_alarm_rate, normal_draw, word_draw
+from tests.watch.methods.false_alarms import category_counts as categories
 
 from homeostat.watch.methods import METHODS
 from homeostat.watch.methods.wasserstein import distance
-from homeostat.watch.sample import Categories, numbers
+from homeostat.watch.sample import numbers
 
 NUMBERS = [name for name in METHODS if "number" in METHODS[name].kinds]
 CATEGORIES = [name for name in METHODS if "category" in METHODS[name].kinds]
-SHARES = np.array([0.4, 0.3, 0.15, 0.1, 0.05])
-
-
-def categories(rng, n, shares=SHARES) -> Categories:
-    counts = rng.multinomial(n, shares)
-    return Categories(counts={f"c{i}": int(count) for i, count in enumerate(counts) if count})
-
-
-def normal_draw(rng, size):
-    return rng.normal(size=size)
-
-
-def word_draw(rng, size):
-    return rng.choice(list("abcde"), size, p=SHARES)
 
 
 @pytest.mark.parametrize("n", [100, 1_000, 10_000])
@@ -34,15 +21,6 @@ def test_p_values_are_as_small_as_chance_makes_them(name, n):
     """The share of p-values below 0.05 is a binomial's with that rate; `unseen` has nothing to count here."""
     draw = normal_draw if name in NUMBERS else word_draw
     assert_false_alarm_rate(METHODS[name], n=n, draw=draw, tries=200, may_be_fewer=name == "unseen")
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("name", METHODS)
-def test_p_values_of_a_million_rows(name):
-    draw = normal_draw if name in NUMBERS else word_draw
-    assert_false_alarm_rate(
-        METHODS[name], n=1_000_000, reference=1_000_000, draw=draw, tries=60, may_be_fewer=name == "unseen"
-    )
 
 
 def alarms(method, old, new, *, alpha=0.01, limit="alarm") -> bool:

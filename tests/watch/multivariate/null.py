@@ -1,20 +1,38 @@
-"""False alarms of a joint method where nothing moved: how many of so many seeds are below a level, and whether that is chance."""
+"""False alarms of a joint method where nothing moved: how many of so many seeds are below a level. And samples that did move."""
 
 import numpy as np
-from scipy.stats import binomtest
+from tests.rates.rate import Rate
 
 from homeostat.watch.joint import JointMethod, Samples
 
 
-def false_alarms(method: JointMethod, *, runs: int, rows: int = 300, level: float = 0.1) -> tuple[int, bool]:
-    """Return how many of `runs` p-values are below `level`, and whether so many or more are expected in one of 1,000 tests at least."""
-    below = 0
-    for seed in range(runs):
-        rng = np.random.default_rng(1_000 + seed)
-        x = rng.normal(size=(2 * rows, 4)) @ np.array([[1, 0.8, 0, 0], [0, 0.6, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
-        x[:, 3] = rng.poisson(3, 2 * rows)
-        below += method.measure(Samples.of("abcd", x[:rows], x[rows:], seed=seed)).p_value <= level
-    return below, binomtest(below, runs, level, alternative="greater").pvalue > 0.001
+def mixed(rng: np.random.Generator, n: int) -> np.ndarray:
+    """Two numbers that follow each other, a skewed one, a count, and a word of hundreds of which most are rare."""
+    x = rng.normal(size=(n, 5))
+    x[:, 1] = 0.8 * x[:, 0] + 0.6 * x[:, 1]
+    x[:, 2] = np.exp(x[:, 2])
+    x[:, 3] = rng.poisson(3, n)
+    x[:, 4] = np.minimum(rng.zipf(1.5, n), 200) - 1
+    return x
+
+
+def flags(rng: np.random.Generator, n: int) -> np.ndarray:
+    """Three columns of zeros and ones, of which few rows differ from each other."""
+    return (rng.random((n, 3)) < [0.5, 0.1, 0.3]).astype(float)
+
+
+def null_rate(
+    method: JointMethod, *, rows: int, tries: int, level: float = 0.05, draw=mixed, share: float = 0.0
+) -> Rate:
+    """Return how many p-values of pairs of samples are at most `level`. `share`: of the current rows that are in the reference too."""
+    below, common = 0, int(rows * share)
+    for seed in range(tries):
+        rng = np.random.default_rng([rows, seed])
+        x = draw(rng, 2 * rows - common)
+        is_category = np.arange(x.shape[1]) == 4
+        samples = Samples.of("abcde"[: x.shape[1]], x[:rows], x[rows - common :], is_category=is_category, seed=seed)
+        below += method.measure(samples).p_value <= level
+    return Rate(alarms=below, tries=tries, nominal=level, is_ceiling=share > 0)
 
 
 def turned(rows: int, seed: int, *, by: float) -> Samples:

@@ -24,7 +24,8 @@ def individuals(history: Sequence[float], value: float, *, width: float = 3.0) -
     """Return `value` beside the limits median ± `width` robust standard deviations of the history.
 
     Shewhart's chart for individual values with robust estimates, so that a bad window in the history does not hide the next one.
-    A larger `width` alarms less: 3 is 2.7 false alarms in 1,000 values for normal data and a long history.
+    A larger `width` alarms less: 3 is 2.7 false alarms in 1,000 values for normal data and a long history. The spread of few values is uncertain:
+    after 20 of them 3 % lie outside in the mean over histories, 0.5 % in the median one.
     """
     center, scale = robust_scale(history)
     return Point(value=value, lower=center - width * scale, upper=center + width * scale)

@@ -22,7 +22,7 @@ def coefficient(reference: Floats, current: Floats) -> float:
 def measure(samples: Samples) -> JointMeasure:
     """Return the coefficient of at most 1,000 standardised rows of each, and its permutation p-value."""
     ours, theirs = samples.standardised
-    ours, theirs = ours[at_most(ours, MOST, seed=samples.seed)], theirs[at_most(theirs, MOST, seed=samples.seed)]
+    ours, theirs = ours[at_most(ours, MOST, seed=samples.seed)], theirs[at_most(theirs, MOST, seed=samples.seed + 1)]
     distances = _distances(np.concatenate([ours, theirs]))
     effect, observed = _coefficient(distances, len(ours))
     signs = permuted_signs(len(ours), len(theirs), seed=samples.seed)

@@ -19,7 +19,7 @@ def measure(samples: Samples) -> JointMeasure:
     proportional cost. The p-value is by permutation.
     """
     ours, theirs = samples.standardised
-    ours, theirs = ours[at_most(ours, MOST, seed=samples.seed)], theirs[at_most(theirs, MOST, seed=samples.seed)]
+    ours, theirs = ours[at_most(ours, MOST, seed=samples.seed)], theirs[at_most(theirs, MOST, seed=samples.seed + 1)]
     pooled = np.concatenate([ours, theirs])
     features = fourier_features(pooled, width=median_distance(pooled, seed=samples.seed), seed=samples.seed)
     whole = np.repeat([1.0 / len(ours), -1.0 / len(theirs)], [len(ours), len(theirs)])

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from homeostat.watch.joint import PERMUTATIONS, JointMeasure, JointMethod, Samples, permutation_p_value, permuted_signs
+from homeostat.watch.joint import JointMeasure, JointMethod, Samples, permutation_p_value, permuted_differences
 
 EXPLAINED = 0.65
 
@@ -28,8 +28,7 @@ def measure(samples: Samples) -> JointMeasure:
     sd = float(before.std()) or 1.0
     observed = abs(float(after.mean() - before.mean()))
     pooled = np.concatenate([before, after])
-    signs = (permuted_signs(len(before), len(after), seed=samples.seed + at, times=1) for at in range(PERMUTATIONS))
-    permuted = np.array([abs(float((pooled @ one)[0])) for one in signs])
+    permuted = np.abs(permuted_differences(pooled, len(before), seed=samples.seed))
     return JointMeasure(effect=observed / sd, p_value=permutation_p_value(observed, permuted))
 
 
