@@ -21,13 +21,14 @@ _LOSS = {"mae": np.abs, "rmse": np.square}
 def estimate(question: Question) -> Guess | None:
     """Return the expected `mae` or `rmse` of the current rows; None below 200 labelled reference rows.
 
-    `spread` is that of the mean of as many losses as there are current rows, as the reference's losses stray around what the model says.
+    `spread` is that of the difference of two means, of as many losses as there are current rows and as there are reference rows (which the level was
+    learned from), as the reference's losses stray around what the model says.
     """
     learned = _learned(question)
     if learned is None:
         return None
     expected, rest = learned
-    level, spread = max(0.0, float(expected.mean())), rest / math.sqrt(len(expected))
+    level, spread = max(0.0, float(expected.mean())), rest * math.sqrt(1 / len(expected) + 1 / len(question.reference))
     if question.metric == "rmse":
         root = math.sqrt(level)
         return Guess(value=root, spread=spread / (2 * root) if root else 0.0)
