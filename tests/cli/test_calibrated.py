@@ -4,11 +4,11 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from homeostat.cli.calibrated import calibration_text, told
+from homeostat.cli.calibrated import calibration_text
 from homeostat.core.columns import Task
 from homeostat.core.records.watching import WindowVerdict
 from homeostat.track.predictions import Predictions
-from homeostat.watch.answered import answered
+from homeostat.watch.answered import answered, told
 
 
 def of_score(came: int):

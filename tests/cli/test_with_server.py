@@ -38,7 +38,7 @@ def served(trained):
         )
     try:
         deadline = time.monotonic() + 60
-        while "control " not in (shell.folder.parent / "up.log").read_text():
+        while "pages " not in (shell.folder.parent / "up.log").read_text():
             assert up.poll() is None, (shell.folder.parent / "up.log").read_text()
             assert time.monotonic() < deadline
             time.sleep(0.05)

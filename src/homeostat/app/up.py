@@ -50,7 +50,7 @@ def up(place: Place, *, workers: int | None, replay: bool, every_s: float, tell:
             tell(f"predictions  http://{settings.host}:{settings.port}/models/{place.project.model}/predict")
             if settings.grpc_port is not None:
                 tell(f"gRPC         {settings.host}:{settings.grpc_port}")
-            tell(f"control      http://{settings.host}:{settings.control_port}/api/v1/status")
+            tell(f"pages        http://{settings.host}:{settings.control_port}/")
             tell("stop with Ctrl-C; what is under way is resumed at the next start")
         supervisor.watch()
     finally:

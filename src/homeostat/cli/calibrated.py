@@ -1,31 +1,13 @@
 """How often what was promised came true, in words, for people."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from homeostat.cli.output import table
+from homeostat.watch.answered import told
 
 if TYPE_CHECKING:
     from homeostat.watch.profile.answers import AnswerSketch
-
-
-def told(answers: "AnswerSketch | None") -> dict[str, Any]:
-    """Return what is told of the answers of a window; nothing where it kept none."""
-    if answers is None:
-        return {}
-    of = answers.reliability
-    residuals = answers.residuals
-    return {
-        "answers": answers.rows - answers.spoilt,
-        "labelled": answers.labelled,
-        "accuracy": answers.accuracy,
-        "promised": None if of is None or not sum(of.labelled) else sum(of.promised) / sum(of.labelled),
-        "came_true": None if of is None else of.rate,
-        "calibration_error": None if of is None else of.error,
-        "mean_residual": residuals.mean if residuals.count else None,
-        "rmse": math.sqrt(residuals.m2 / residuals.count + residuals.mean**2) if residuals.count else None,
-    }
 
 
 def calibration_text(windows: Sequence[Mapping[str, Any]], whole: "AnswerSketch | None") -> str:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from homeostat.cli.output import coloured, table
-from homeostat.cli.told import SHAPES
+from homeostat.core.states import SHAPES
 
 if TYPE_CHECKING:
     from homeostat.watch.comparison.result import ColumnVerdict, Comparison

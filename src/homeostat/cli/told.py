@@ -9,13 +9,13 @@ from homeostat.core.records.events import Event
 from homeostat.core.records.registry import ModelVersion
 from homeostat.core.records.tracking import Run
 from homeostat.core.records.watching import WindowVerdict
+from homeostat.core.states import SHAPES
 
 if TYPE_CHECKING:
     from homeostat.app.promoting import Moved
     from homeostat.app.route_rules import Ruled
     from homeostat.app.wiring import House
 
-SHAPES = {"new": "○", "unknown": "?", "ok": "✓", "warn": "!", "alarm": "✗"}
 _LAST_LINES = 15
 
 

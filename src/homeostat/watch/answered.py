@@ -1,6 +1,8 @@
 """How sure and how right the answers of a window were, as a profile that its verdict keeps: days go together into months. Pure."""
 
+import math
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 import polars as pl
@@ -53,6 +55,24 @@ def answers_of(window: WindowVerdict) -> AnswerSketch | None:
     """Return the profile that a window's verdict keeps; None where it was judged before there were any."""
     found = window.body.get("answers")
     return None if found is None else msgspec.convert(found, AnswerSketch)
+
+
+def told(answers: AnswerSketch | None) -> dict[str, Any]:
+    """Return the profile in a few numbers, for people and programs; nothing where there is none."""
+    if answers is None:
+        return {}
+    of = answers.reliability
+    residuals = answers.residuals
+    return {
+        "answers": answers.rows - answers.spoilt,
+        "labelled": answers.labelled,
+        "accuracy": answers.accuracy,
+        "promised": None if of is None else of.expected,
+        "came_true": None if of is None else of.rate,
+        "calibration_error": None if of is None else of.error,
+        "mean_residual": residuals.mean if residuals.count else None,
+        "rmse": math.sqrt(residuals.m2 / residuals.count + residuals.mean**2) if residuals.count else None,
+    }
 
 
 def _column(predictions: Predictions, task: Task) -> pl.Series:

@@ -23,6 +23,7 @@ from homeostat.core.records.cycles import Cycle
 from homeostat.retrain.requests import approve, ask
 from homeostat.serve.border import Handler, HasHeaders, Hosts, guarded, refused_by_routing
 from homeostat.web import jobs_api, openapi
+from homeostat.web.pages import routes as pages
 
 _MOST_BODY = 1_000_000
 _Text = Annotated[str, msgspec.Meta(max_length=10_000, pattern="^[^\x00]*$")]
@@ -76,7 +77,7 @@ def build_app(
     jobs: Jobs | None = None,
     beside: Callable[[], Sequence[openapi.Operation]] = lambda: (),
 ) -> Starlette:
-    """Return the native API, to be put behind `web.safety`: /health, /metrics, /api/v1/status, /api/v1/cycles; /openapi.json describes it and what is `beside` it."""
+    """Return the native API, to be put behind `web.safety`: /health, /metrics, /api/v1/status, /api/v1/cycles; /openapi.json describes it and what is `beside` it. The pages are there too."""
 
     async def health(house: House, _request: Request) -> Response:
         """Whether the door and the store behind it answer, and how often the loop has looked since its start; it stands by while it runs elsewhere."""
@@ -101,9 +102,12 @@ def build_app(
         handler: Handler = partial(door.handler, house)
         return Route(door.path, guarded(handler, hosts=hosts, count=lambda _: None), methods=[door.method])
 
+    async def unrouted(request: Request, error: Exception) -> Response:
+        return await pages.as_page(lambda asked: refused(asked, error))(request)
+
+    refused = refused_by_routing(lambda: app.routes, hosts=hosts)
     app = Starlette(
-        routes=[route(door) for door in doors],
-        exception_handlers={HTTPException: refused_by_routing(lambda: app.routes, hosts=hosts)},
+        routes=[*map(route, doors), *pages.routes(house, hosts=hosts)], exception_handlers={HTTPException: unrouted}
     )
     return app
 

@@ -9,7 +9,7 @@ def COMMAND() -> None:
     from homeostat.app.status import as_json, status
     from homeostat.cli.house import here
     from homeostat.cli.output import coloured, next_step, show, table
-    from homeostat.cli.told import SHAPES
+    from homeostat.core.states import SHAPES
 
     found = status(here())
     rows = [

@@ -61,10 +61,10 @@ def calibration(
 
     Example: homeostat watch calibration --last 30
     """
-    from homeostat.cli.calibrated import calibration_text, told
+    from homeostat.cli.calibrated import calibration_text
     from homeostat.cli.house import here
     from homeostat.cli.output import show
-    from homeostat.watch.answered import answered_together, answers_of
+    from homeostat.watch.answered import answered_together, answers_of, told
 
     house = here()
     with house.store.read() as tx:

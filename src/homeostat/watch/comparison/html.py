@@ -2,12 +2,12 @@
 
 import html
 
+from homeostat.core.states import SHAPES
 from homeostat.watch.comparison.page import PAGE
 from homeostat.watch.comparison.result import ColumnVerdict, Comparison, Picture
 from homeostat.watch.joint import JointDrift
 from homeostat.watch.verdict import Drift
 
-_SHAPES = {"ok": "✓", "warn": "!", "alarm": "✗", "unknown": "?"}
 _WIDTH, _HEIGHT = 240, 64
 _LONGEST = 200
 _SHARES = ("missing", "infinite", "spoilt", "no answer", "accuracy", "calibration error", "came true")
@@ -57,14 +57,14 @@ def _answers(answers: ColumnVerdict) -> str:
         if one is not None
     )
     return (
-        f'<section class="{answers.state}"><h2 class="state">{_SHAPES[answers.state]} predictions: {answers.state}</h2>'
+        f'<section class="{answers.state}"><h2 class="state">{SHAPES[answers.state]} predictions: {answers.state}</h2>'
         f"<p>{_safe(answers.because)}</p>{shown}<table>{''.join(map(_measure, answers.drifts))}</table>{_facts(answers)}</section>"
     )
 
 
 def _row(column: ColumnVerdict) -> str:
     cells = [
-        f'<td class="state">{_SHAPES[column.state]} {column.state}</td>',
+        f'<td class="state">{SHAPES[column.state]} {column.state}</td>',
         f"<th scope=row>{_safe(column.name)}<small>{column.kind or ''}</small></th>",
         f"<td>{'' if column.picture is None else _picture(column.picture)}</td>",
         f"<td><table>{''.join(map(_measure, column.drifts))}{''.join(map(_together, column.joint))}</table></td>",

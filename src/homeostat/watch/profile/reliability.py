@@ -44,6 +44,12 @@ class Reliability(msgspec.Struct, frozen=True, kw_only=True):
         labelled = sum(self.labelled)
         return sum(self.came) / labelled if labelled else None
 
+    @property
+    def expected(self) -> float | None:
+        """The mean probability of labelled rows, which their rate should be near; None without labels."""
+        labelled = sum(self.labelled)
+        return sum(self.promised) / labelled if labelled else None
+
 
 def reliability_of(probabilities: Floats, came: Floats | None = None) -> Reliability:
     """Return the profile of probabilities in [0, 1], shape (n,). `came`, of the same shape: 1 where it came true, 0 where not, NaN where no label is known.
