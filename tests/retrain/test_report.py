@@ -12,7 +12,7 @@ from homeostat.core.duration import Duration
 from homeostat.retrain.backtest import backtest, policies_of
 from homeostat.retrain.backtest_result import Detection
 from homeostat.retrain.report import as_html, as_table, as_text, sentences
-from homeostat.retrain.report_chart import chart, nice_ticks
+from homeostat.retrain.report_chart import NARROW, WIDTH, chart, nice_ticks
 
 HOSTILE = "<script>alert('1')</script>[red]&\"'"
 
@@ -72,8 +72,9 @@ def test_every_word_from_the_data_is_escaped(result):
     assert "[red]" in printed(as_table(hostile), width=200)
 
 
-def test_the_drawing_is_sound_and_has_a_mark_for_each_thing_that_happened(result):
-    drawing = ET.fromstring(chart(result, "log_loss"))
+@pytest.mark.parametrize("width", [WIDTH, NARROW])
+def test_the_drawing_is_sound_and_has_a_mark_for_each_thing_that_happened(result, width):
+    drawing = ET.fromstring(chart(result, "log_loss", width=width))
     lines = [one for one in drawing.iter("path") if one.get("class").startswith("line")]
     assert len(lines) == 3
     assert all(len(re.findall("[ML]", one.get("d"))) == 22 for one in lines)
@@ -82,7 +83,9 @@ def test_the_drawing_is_sound_and_has_a_mark_for_each_thing_that_happened(result
     circles = [one.get("class") for one in drawing.iter("circle")]
     assert sum(name.startswith("done") for name in circles) == sum(one.retrainings for one in result.policies)
     inside = [float(n) for one in lines for n in re.findall(r"[-\d.]+", one.get("d"))]
-    assert all(0 <= n <= 960 for n in inside)
+    assert all(0 <= n <= width for n in inside)
+    words = [one for one in drawing.iter("text") if one.get("text-anchor") == "middle"]
+    assert 2 <= len(words) <= width / 80
 
 
 def test_a_step_without_an_answer_breaks_the_line(result):
@@ -102,7 +105,7 @@ def test_the_page_shows_what_is_recommended_and_when_the_world_is_known_to_have_
     outside = Detection(row=1, at="2023-01-01T00:00:00+00:00")
     changed = [replace(one, detections=[known, outside], false_alarms=0) for one in result.policies]
     page = as_html(replace(result, policies=changed, recommendation=None))
-    assert page.count('<line class="change"') == 3  # one in each chart
+    assert page.count('<line class="change"') == 6  # one in each chart, which is there for screens and for phones
     assert "dotted line: a known change" in page
     assert "recommended</span>" not in page
     assert "never found 0 of 2 known changes" in page

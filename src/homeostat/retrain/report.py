@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from homeostat.core.columns import Task
 from homeostat.retrain.backtest_result import BacktestResult, PolicyResult, StepResult, Turn
 from homeostat.retrain.report_advice import advice
-from homeostat.retrain.report_chart import chart, swatch
+from homeostat.retrain.report_chart import NARROW, chart, swatch
 from homeostat.retrain.report_page import PAGE
 from homeostat.track.usual import defaults
 
@@ -170,10 +170,8 @@ def _html_advice(result: BacktestResult) -> str:
 
 
 def _html_table(result: BacktestResult) -> str:
-    best = _best(result)
-    head = "".join(
-        f'<th class="{"number" if k else "name"}">{escape(text)}</th>' for k, text in enumerate(headings(result))
-    )
+    best, heads = _best(result), headings(result)
+    head = "".join(f'<th class="{"number" if k else "name"}">{escape(text)}</th>' for k, text in enumerate(heads))
     body = []
     for index, (one, cells) in enumerate(zip(result.policies, rows(result), strict=True)):
         bold = best.get(one.policy, set())
@@ -182,7 +180,7 @@ def _html_table(result: BacktestResult) -> str:
         about = f"<small>{escape(one.description)}</small>"
         first = f'<td class="name">{swatch(index)}{escape(cells[0])}{take}{about}</td>'
         rest = "".join(
-            f'<td class="number{" best" if k in bold else ""}">{escape(cell)}</td>'
+            f'<td class="number{" best" if k in bold else ""}" data-name="{escape(heads[k])}">{escape(cell)}</td>'
             for k, cell in enumerate(cells[1:], start=1)
         )
         body.append(f"<tr>{first}{rest}</tr>")
@@ -190,15 +188,15 @@ def _html_table(result: BacktestResult) -> str:
 
 
 def _html_chart(result: BacktestResult, name: str) -> str:
-    drawing = chart(result, name)
-    if not drawing:
+    broad, narrow = chart(result, name), chart(result, name, width=NARROW)
+    if not broad:
         return ""
     sense = "higher is better" if result.higher_is_better.get(name) else "lower is better"
     changes = "; dotted line: a known change" if any(one.detections for one in result.policies) else ""
     legend = " &nbsp; ".join(f"{swatch(k)}{escape(one.policy)}" for k, one in enumerate(result.policies))
     return (
         f'<h2>{escape(_spaced(name))} <span class="note">{sense}</span></h2>\n<p class="note">{legend} &nbsp; '
-        f'below: triangle an alert, dot a retraining, ring a challenger that was not promoted{changes}</p>\n<div class="chart">{drawing}</div>'
+        f'below: triangle an alert, dot a retraining, ring a challenger that was not promoted{changes}</p>\n<div class="broad">{broad}</div>\n<div class="narrow">{narrow}</div>'
     )
 
 
@@ -236,13 +234,16 @@ def _html_steps(one: PolicyResult, names: Sequence[str], result: BacktestResult)
 
 
 def _html_step(step: StepResult, names: Sequence[str], result: BacktestResult) -> str:
-    values = "".join(f'<td class="number">{_number(step.metrics.get(name))}</td>' for name in names)
+    values = "".join(
+        f'<td class="number" data-name="{escape(_spaced(name))}">{_number(step.metrics.get(name))}</td>'
+        for name in names
+    )
     action = "" if step.turn.action == "none" else f"{step.turn.action}: {step.turn.because}"
     said = f"<small>{escape(step.summary)}</small>{escape(action)}"
     start = _when(step.start, result) if result.has_times else f"step {step.index + 1}"
     return (
-        f'<tr><td class="number">{escape(start)}</td><td class="number">{step.rows:,}</td>'
-        f'<td class="number">{step.version if step.version is not None else "-"}</td>{values}'
+        f'<tr><td class="number">{escape(start)}</td><td class="number" data-name="rows">{step.rows:,}</td>'
+        f'<td class="number" data-name="version">{step.version if step.version is not None else "-"}</td>{values}'
         f'<td class="{escape(step.state)}">{escape(step.state)}</td><td class="words">{said}</td></tr>'
     )
 

@@ -8,9 +8,14 @@ from html import escape
 
 from homeostat.retrain.backtest_result import BacktestResult, PolicyResult, StepResult
 
-WIDTH, HEIGHT = 960, 280
+WIDTH, NARROW, HEIGHT = (
+    960,
+    400,
+    280,
+)  # of screens, and of phones: a picture made smaller has words that nobody can read
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 14, 30
 _LANE = 18
+_TICK = 80  # what the words of a moment take
 # Told apart by dashes too, not by colour alone; the page gives the colours.
 _DASHES = ("5 4", "2 3", "", "9 3", "9 3 2 3", "1 2")
 
@@ -23,17 +28,18 @@ class _Scale:
     end: float
     low: float
     high: float
+    width: int = WIDTH
 
     def x(self, moment: float) -> float:
         span = (self.end - self.start) or 1.0
-        return _LEFT + (moment - self.start) / span * (WIDTH - _LEFT - _RIGHT)
+        return _LEFT + (moment - self.start) / span * (self.width - _LEFT - _RIGHT)
 
     def y(self, value: float) -> float:
         span = (self.high - self.low) or 1.0
         return _TOP + (self.high - value) / span * (HEIGHT - _TOP - _BOTTOM)
 
 
-def chart(result: BacktestResult, metric: str) -> str:
+def chart(result: BacktestResult, metric: str, *, width: int = WIDTH) -> str:
     """Return the chart of a metric, '' where no step has it. Marks: a triangle is an alert, a dot a retraining, a ring a rejection."""
     values = [step.metrics[metric] for one in result.policies for step in one.steps if metric in step.metrics]
     if not values:
@@ -45,11 +51,12 @@ def chart(result: BacktestResult, metric: str) -> str:
         end=_moment(steps[-1].end),
         low=min(ticks[0], *values),
         high=max(ticks[-1], *values),
+        width=width,
     )
     height = HEIGHT + _LANE * len(result.policies) + 8
     name = escape(metric)
     parts = [
-        f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{name} of each policy over the replay">',
+        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{name} of each policy over the replay">',
         *_grid(scale, ticks, result),
         *_changes(scale, result),
         *(_line(one, metric, scale, index) for index, one in enumerate(result.policies)),
@@ -85,9 +92,9 @@ def _grid(scale: _Scale, ticks: Sequence[float], result: BacktestResult) -> list
     parts = []
     for tick in ticks:
         y = scale.y(tick)
-        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{scale.width - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(f'<text class="tick" x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>')
-    for moment, label in _time_ticks(result):
+    for moment, label in _time_ticks(result, most=scale.width // _TICK):
         x = scale.x(moment)
         parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{HEIGHT - _BOTTOM}"/>')
         parts.append(
@@ -96,7 +103,7 @@ def _grid(scale: _Scale, ticks: Sequence[float], result: BacktestResult) -> list
     return parts
 
 
-def _time_ticks(result: BacktestResult, *, most: int = 12) -> list[tuple[float, str]]:
+def _time_ticks(result: BacktestResult, *, most: int) -> list[tuple[float, str]]:
     """Return moments with their words: months or days, and step numbers where the data have no times."""
     steps = result.policies[0].steps
     every = max(1, math.ceil(len(steps) / most))
@@ -113,7 +120,7 @@ def _time_ticks(result: BacktestResult, *, most: int = 12) -> list[tuple[float, 
             for month, year in zip(shown, years, strict=False)
         ]
     form = "%d %b" if end - start > timedelta(days=3) else "%d %b %H:%M"
-    thin = max(1, math.ceil(len(steps) / 8))
+    thin = max(1, math.ceil(len(steps) / (most * 2 // 3)))
     return [(_moment(step.start), datetime.fromisoformat(step.start).strftime(form)) for step in steps[::thin]]
 
 
@@ -157,7 +164,7 @@ def _lane(one: PolicyResult, scale: _Scale, index: int) -> str:
     colour = f"p{index % len(_DASHES)}"
     marks = [
         f'<text class="tick" x="{_LEFT - 8}" y="{y + 4}" text-anchor="end">{escape(_short(one.policy))}</text>',
-        f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y}" y2="{y}"/>',
+        f'<line class="grid" x1="{_LEFT}" x2="{scale.width - _RIGHT}" y1="{y}" y2="{y}"/>',
     ]
     for step in one.steps:
         if step.state == "alarm":

@@ -27,7 +27,6 @@ td.name { min-width: 9rem; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 td.words { overflow-wrap: anywhere; min-width: 18rem; } td small { display: block; color: var(--quiet); }
 .best { font-weight: 700; } .alarm { color: var(--bad); font-weight: 600; }
-.chart { overflow-x: auto; } .chart svg { min-width: 40rem; }
 svg { width: 100%; height: auto; } .swatch { width: 30px; height: 10px; vertical-align: middle; margin-right: .3rem; }
 .grid { stroke: var(--line); } .tick { fill: var(--quiet); font: 11px system-ui, sans-serif; }
 .line { fill: none; stroke-width: 2; stroke-linejoin: round; } .alert { fill: var(--bad); }
@@ -35,6 +34,13 @@ svg { width: 100%; height: auto; } .swatch { width: 30px; height: 10px; vertical
 .done.p0 { fill: var(--p0); } .done.p1 { fill: var(--p1); } .done.p2 { fill: var(--p2); } .done.p3 { fill: var(--p3); } .done.p4 { fill: var(--p4); } .done.p5 { fill: var(--p5); }
 .refused { fill: none; stroke-width: 1.5; }
 details { margin: .5rem 0; } summary { cursor: pointer; }
+.narrow { display: none; }
+@media (max-width: 44rem) {
+  .narrow { display: block; } .broad, thead { display: none; } table, tbody { display: block; }
+  tr { display: flex; flex-wrap: wrap; gap: .1rem .8rem; padding: .5rem 0; border-bottom: 1px solid var(--line); }
+  td { border: 0; padding: 0; } td.name, td.words { flex-basis: 100%; min-width: 0; }
+  td[data-name]::before { content: attr(data-name) " "; color: var(--quiet); font-weight: 400; }
+}
 </style>
 </head>
 <body>
