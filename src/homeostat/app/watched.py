@@ -1,4 +1,4 @@
-"""What was seen of one model, as its page, that page's JSON and nobody else has to put together."""
+"""What was seen of one model: what its page and the JSON twin of that are made of."""
 
 from dataclasses import dataclass
 
