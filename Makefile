@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
-.PHONY: setup demo test test-long check bench lock clean
+.PHONY: setup demo test test-long check types style layers doctests bench lock clean
 
 setup: $(STAMP)
 
@@ -26,11 +26,21 @@ test: check
 test-long: setup
 	$(BIN)/python -m pytest -m long
 
+# Two at once, each of which fits on one core; what they say stays together.
 check: setup
+	@$(MAKE) --no-print-directory -j 2 --output-sync=target types style layers doctests
+
+types:
+	$(BIN)/mypy
+
+style:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+
+layers:
 	$(BIN)/lint-imports
+
+doctests:
 	$(BIN)/python -m pytest --doctest-modules src/homeostat --ignore=src/homeostat/storage/sql/migrations
 
 bench: setup

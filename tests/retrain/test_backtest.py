@@ -29,13 +29,19 @@ def replayed(tmp_path, frame=None, *, given=None, **options) -> BacktestResult:
     )
 
 
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory) -> BacktestResult:
+    """The replay of the usual world under the usual policies, made once."""
+    return replayed(tmp_path_factory.mktemp("usual"))
+
+
 def told(result: BacktestResult, policy: str) -> list[tuple]:
     steps = result.policy(policy).steps
     return [(s.index, s.version, s.metrics, s.state, s.value, s.summary, s.turn) for s in steps]
 
 
-def test_the_policy_notices_the_change_and_comes_near_always_with_fewer_trainings(tmp_path):
-    result = replayed(tmp_path)
+def test_the_policy_notices_the_change_and_comes_near_always_with_fewer_trainings(usual):
+    result = usual
     never, always, policy = (result.policy(name) for name in ("never", "always", "policy"))
     assert never.retrainings == 0
     assert always.retrainings == len(always.steps)
@@ -50,8 +56,8 @@ def test_the_policy_notices_the_change_and_comes_near_always_with_fewer_training
     assert recovered <= 12
 
 
-def test_every_step_has_its_numbers(tmp_path):
-    result = replayed(tmp_path)
+def test_every_step_has_its_numbers(usual):
+    result = usual
     assert result.history_rows == 16 * 50
     for one in result.policies:
         assert [step.index for step in one.steps] == list(range(22))
@@ -64,20 +70,19 @@ def test_every_step_has_its_numbers(tmp_path):
         assert one.start.action == "promoted"
 
 
-def test_the_result_goes_through_json(tmp_path):
-    result = replayed(tmp_path, policies={"never": "never"})
-    assert BacktestResult.from_json(json.loads(json.dumps(result.to_json()))) == result
+def test_the_result_goes_through_json(usual):
+    assert BacktestResult.from_json(json.loads(json.dumps(usual.to_json()))) == usual
     with pytest.raises(InvalidInput, match="no backtest result"):
         BacktestResult.from_json({"model": 1})
 
 
-def test_the_same_replay_gives_the_same_result(tmp_path):
-    one, two = (replayed(tmp_path) for _ in range(2))
-    assert all(told(one, name) == told(two, name) for name in ("never", "always", "policy"))
+def test_the_same_replay_gives_the_same_result(tmp_path, usual):
+    again = replayed(tmp_path)
+    assert all(told(again, name) == told(usual, name) for name in ("never", "always", "policy"))
 
 
 @pytest.mark.parametrize("delay", ["0s", "3d", "10d"])
-def test_nothing_is_used_before_it_was_known(tmp_path, delay):
+def test_nothing_is_used_before_it_was_known(tmp_path, usual, delay):
     """Labels known from day 40 on are replaced by garbage: all that was said and done before is the same to the last bit."""
     frame = moving_world()
     known_from = pl.col("at") + Duration.parse(delay) >= START + Duration(days=40)
@@ -85,7 +90,8 @@ def test_nothing_is_used_before_it_was_known(tmp_path, delay):
         y=pl.when(known_from).then(1 - pl.col("y")).otherwise(pl.col("y")),
     )
     given = project(label_delay=delay)
-    one, two = (replayed(tmp_path, rows, given=given) for rows in (frame, garbage))
+    one = usual if delay == "0s" else replayed(tmp_path, frame, given=given)
+    two = replayed(tmp_path, garbage, given=given)
     end = (START + Duration(days=40)).isoformat()
     for name in ("never", "always", "policy"):
         before = [step for step in one.policy(name).steps if step.end <= end]
@@ -101,11 +107,11 @@ def test_nothing_is_used_before_it_was_known(tmp_path, delay):
     assert [s.turn for s in one.policy("policy").steps] != [s.turn for s in two.policy("policy").steps]
 
 
-def test_a_future_value_of_a_feature_is_not_used_either(tmp_path):
+def test_a_future_value_of_a_feature_is_not_used_either(tmp_path, usual):
     frame = moving_world()
     later = pl.col("at") >= START + Duration(days=40)
     garbage = frame.with_columns(x=pl.when(later).then(3 - pl.col("x")).otherwise(pl.col("x")))
-    one, two = (replayed(tmp_path, rows) for rows in (frame, garbage))
+    one, two = usual, replayed(tmp_path, garbage)
     for name in ("never", "always", "policy"):
         assert told(one, name)[:12] == told(two, name)[:12]
         assert told(one, name)[12:] != told(two, name)[12:]
