@@ -310,19 +310,21 @@ def test_promotion_and_rollback_move_the_champion(trained):
 # -- the loop
 
 
-def test_status_says_in_words_how_the_model_is(shell):
+def test_status_says_in_words_that_there_is_no_model_yet(shell):
     shell.init()
     said = shell.ok("status")
     assert "no version is champion yet" in said.out
     assert "next: homeostat train" in said.err
-    shell.ok("train")
-    said = shell.ok("status")
+
+
+def test_status_says_in_words_who_answers(trained):
+    said = trained.ok("status")
     assert "no version is champion yet, and version 1 passed the gate" in said.out
     assert "next: homeostat up" in said.err
-    shell.ok("models", "promote", "1")
-    assert "version 1 answers; no server is up" in shell.ok("status").out
-    assert shell.ok("--json", "status").json["models"][0]["champion"] == 1
-    assert "\x1b" not in shell.ok("status").out
+    trained.ok("models", "promote", "1")
+    assert "version 1 answers; no server is up" in trained.ok("status").out
+    assert trained.ok("--json", "status").json["models"][0]["champion"] == 1
+    assert "\x1b" not in trained.ok("status").out
 
 
 def test_a_cycle_by_hand_waits_for_a_server_and_can_be_called_off(shell):
