@@ -63,7 +63,7 @@ def test_without_a_model_it_says_what_to_do(idle):
     answer = httpx.get(f"http://127.0.0.1:{idle.port}/")
     said = json.loads(answer.content)
     assert said["models"] == {}
-    assert "homeostat train" in said["hint"]
+    assert "homeostat status" in said["hint"]
     assert said["pages"] == "http://127.0.0.1:8701/"  # it listens everywhere: by the name that it was asked by
 
 

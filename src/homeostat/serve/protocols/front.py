@@ -11,7 +11,7 @@ from homeostat.serve.door import Desk, Door, Endpoint
 from homeostat.serve.exchange import Request, Response
 
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - recognised, not bound
-_NONE_YET = "no model answers yet: `homeostat train` makes a version, `homeostat models promote` puts it to work"
+_NONE_YET = "no model answers yet: `homeostat status` says how far a first one is, and what it waits for"
 
 
 async def front(desk: Desk, request: Request) -> Response:
