@@ -12,45 +12,17 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from deltalake import DeltaTable
+from tests.storage.record_files import files, ids, opened
 
 from homeostat.core.errors import InvalidInput, Unreachable
-from homeostat.storage import record_rows, record_tables
 from homeostat.storage.records import FileRecords
-from homeostat.storage.segments import read_segment, segments
-from homeostat.testing.contracts.records import NOW, RecordsContract, label, prediction
+from homeostat.storage.segments import read_segment
+from homeostat.testing.contracts.records import NOW, RecordsContract, prediction
 
 
 class TestFileRecords(RecordsContract):
     def records(self, folder: Path) -> FileRecords:
         return FileRecords(folder / "records ü", writer_id="worker-0")
-
-
-def opened(folder, **other):
-    return FileRecords(folder, writer_id="worker-0", **other)
-
-
-def ids(folder):
-    return opened(folder).read("predictions", "m")["request_id"].to_list()
-
-
-def files(folder, kind="predictions"):
-    return segments(folder / "segments" / kind / "m")
-
-
-def test_a_segment_under_way_is_not_compacted_while_its_writer_lives(tmp_path):
-    writer = opened(tmp_path)
-    writer.write("predictions", [prediction("r1")])
-    assert not opened(tmp_path).is_due()
-    assert opened(tmp_path).compact() == 0
-    writer.write("predictions", [prediction("r2")])
-    writer.seal()
-    assert opened(tmp_path).is_due()
-    assert opened(tmp_path).compact() == 2
-    assert not opened(tmp_path).is_due()
-    assert files(tmp_path) == []
-    writer.write("predictions", [prediction("r3")])
-    assert ids(tmp_path) == ["r1", "r2", "r3"]
 
 
 def test_segments_rotate_by_size(tmp_path):
@@ -84,21 +56,6 @@ def test_a_torn_tail_hides_its_block_and_no_other(tmp_path, lost_bytes):
     assert ids(tmp_path) == ["r1"]
 
 
-def test_what_stands_behind_a_damaged_block_is_set_aside_not_deleted(tmp_path):
-    writer = opened(tmp_path)
-    for number in range(3):
-        writer.write("predictions", [prediction(f"r{number}")])
-    writer.seal()
-    (path,) = files(tmp_path)
-    damaged = bytearray(path.read_bytes())
-    damaged[len(damaged) // 2] ^= 1
-    path.write_bytes(damaged)
-    assert opened(tmp_path).compact() == 1
-    assert ids(tmp_path) == ["r0"]
-    assert path.with_suffix(".torn").read_bytes() == damaged
-    assert opened(tmp_path).compact() == 0
-
-
 def test_a_tail_of_zeros_as_a_crash_leaves_it_is_no_block(tmp_path):
     writer = opened(tmp_path)
     writer.write("predictions", [prediction("r1")])
@@ -108,59 +65,6 @@ def test_a_tail_of_zeros_as_a_crash_leaves_it_is_no_block(tmp_path):
         file.write(bytes(4096))
     assert read_segment(path).torn_bytes == 4096
     assert ids(tmp_path) == ["r1"]
-
-
-def test_a_crash_between_the_table_s_commit_and_the_deletion_doubles_nothing(tmp_path):
-    writer = opened(tmp_path)
-    writer.write("predictions", [prediction("r1")])
-    writer.write("labels", [label("l1")])
-    writer.seal()
-    kept = {path: path.read_bytes() for kind in ("predictions", "labels") for path in files(tmp_path, kind)}
-    assert opened(tmp_path).compact() == 2
-    for path, content in kept.items():
-        path.write_bytes(content)  # as if the process had died before it deleted them
-    assert ids(tmp_path) == ["r1"]
-    assert opened(tmp_path).compact() == 0
-    assert files(tmp_path) == []
-    assert pl.read_delta(str(tmp_path / "tables/predictions/m")).height == 1
-    assert pl.read_delta(str(tmp_path / "tables/labels/m")).height == 1
-
-
-def test_a_reader_that_lists_segments_just_before_they_move_sees_their_rows(tmp_path, monkeypatch):
-    writer = opened(tmp_path, segment_age=timedelta(0))
-    for number in range(4):
-        writer.write("predictions", [prediction(f"r{number}")])
-    writer.seal()
-    reader = opened(tmp_path)
-    unhurried = record_tables.read_segment
-    seen = []
-
-    def read_after_another_process_compacted(path):
-        seen.append(path)
-        if len(seen) == 2:
-            with monkeypatch.context() as undone:
-                undone.setattr(record_tables, "read_segment", unhurried)
-                assert opened(tmp_path).compact() == 4
-        return unhurried(path)
-
-    monkeypatch.setattr(record_tables, "read_segment", read_after_another_process_compacted)
-    assert reader.read("predictions", "m")["request_id"].to_list() == ["r0", "r1", "r2", "r3"]
-    assert len(seen) == 4
-
-
-def test_a_second_compactor_leaves_the_work_to_the_first(tmp_path):
-    writer = opened(tmp_path)
-    writer.write("predictions", [prediction("r1")])
-    writer.seal()
-    with record_tables.claim(_touched(tmp_path / "compact.lock")) as is_mine:
-        assert is_mine
-        assert opened(tmp_path).compact() == 0
-    assert opened(tmp_path).compact() == 1
-
-
-def _touched(path):
-    path.touch()
-    return path
 
 
 def test_a_full_disk_refuses_the_row_and_the_rows_before_and_after_are_kept(tmp_path, monkeypatch):
@@ -259,25 +163,6 @@ def test_processes_killed_while_writing_and_compacting_lose_and_double_nothing(t
     assert sorted(pl.read_delta(str(tmp_path / "tables/predictions/m"))["request_id"]) == sorted(shown)
 
 
-def test_many_small_moves_do_not_leave_many_small_files(tmp_path, monkeypatch):
-    monkeypatch.setattr(record_tables, "_MANY_FILES", 3)
-    writer = opened(tmp_path)
-    for number in range(9):
-        writer.write("predictions", [prediction(f"r{number}")])
-        writer.seal()
-        writer.compact()
-    assert len(DeltaTable(tmp_path / "tables/predictions/m").file_uris()) <= 3
-    assert ids(tmp_path) == [f"r{n}" for n in range(9)]
-
-
-def test_models_with_rows_are_listed(tmp_path):
-    writer = opened(tmp_path)
-    writer.write("predictions", [prediction("r1"), prediction("r1", model="b")])
-    writer.write("labels", [label("l1", model="c")])
-    assert writer.models() == ["b", "m"]
-    assert writer.models("labels") == ["c"]
-
-
 def test_a_writer_id_that_is_no_file_name_is_refused(tmp_path):
     with pytest.raises(InvalidInput, match="writer id"):
         FileRecords(tmp_path, writer_id="../w")
@@ -302,23 +187,3 @@ def test_reading_a_hundred_thousand_predictions_takes_less_than_half_a_second(tm
         spent.append(time.perf_counter() - start)
     assert frame.height == 100_000
     assert min(spent) < 0.5
-
-
-def test_a_table_from_before_a_column_was_added_is_read_and_grows(tmp_path, monkeypatch):
-    now = dict(record_rows.SCHEMAS)
-    before = {name: dtype for name, dtype in now["predictions"].items() if name not in ("caller", "trace")}
-    monkeypatch.setitem(record_rows.SCHEMAS, "predictions", before)
-    old = opened(tmp_path)
-    old.write("predictions", [prediction("r1", key="a"), prediction("r2", key="b")])
-    old.close()
-    assert opened(tmp_path).compact() == 2
-    monkeypatch.setitem(record_rows.SCHEMAS, "predictions", now["predictions"])
-    assert opened(tmp_path).read("predictions", "m")["caller"].to_list() == [None, None]
-    writer = opened(tmp_path)
-    writer.write("predictions", [prediction("r3", caller="shop", trace="0af7651916cd43dd8448eb211c80319c")])
-    writer.close()
-    assert opened(tmp_path).compact() == 1
-    assert opened(tmp_path).read("predictions", "m")["caller"].to_list() == [None, None, "shop"]
-    assert opened(tmp_path).erase("m", ["a"]) == {"predictions": 1, "labels": 0}
-    found = opened(tmp_path).read("predictions", "m")
-    assert found["trace"].to_list() == [None, "0af7651916cd43dd8448eb211c80319c"]
