@@ -23,7 +23,7 @@ from homeostat.retrain.learnable import learnable
 from homeostat.retrain.project import Project
 from homeostat.retrain.report import as_text, sentences
 from homeostat.retrain.settings import RetrainSettings, Triggers
-from homeostat.retrain.simulated import answer
+from homeostat.retrain.simulated_world import answer
 from homeostat.retrain.timeline import KNOWN_AT
 from homeostat.train.fit import fit
 from homeostat.train.settings import TrainSettings

@@ -18,7 +18,7 @@ from homeostat.core.records.cycles import Cycle, CycleState
 from homeostat.registry.versions import CHAMPION
 from homeostat.retrain.cycle import CycleRequest, run_cycle
 from homeostat.retrain.requests import request_of
-from homeostat.retrain.simulated import InlineDurable, SimulatedClock
+from homeostat.retrain.simulated_time import InlineDurable, SimulatedClock
 from homeostat.retrain.stages import LiveStages
 from homeostat.retrain.tick import decide_and_ask
 from homeostat.testing.serving import PlaneInThread

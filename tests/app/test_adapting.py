@@ -14,7 +14,7 @@ from homeostat.core.records.registry import ModelVersion
 from homeostat.core.records.routes import Route, Segment, Split
 from homeostat.registry.routing import promote, send_traffic, set_rules
 from homeostat.registry.shares import move_shares, split_began
-from homeostat.retrain.simulated import SimulatedClock
+from homeostat.retrain.simulated_time import SimulatedClock
 from homeostat.serve.router import arm
 from homeostat.testing.serving import BINARY
 from homeostat.train.signature import to_json

@@ -5,7 +5,7 @@ import pytest
 
 from homeostat.app.leading import TERM_S, Lease, keep_leading, wait_to_lead
 from homeostat.core.errors import Unreachable
-from homeostat.retrain.simulated import SimulatedClock
+from homeostat.retrain.simulated_time import SimulatedClock
 from homeostat.storage.sql.store import open_memory_store
 
 CLOCK = SimulatedClock(datetime(2026, 1, 1, tzinfo=UTC))

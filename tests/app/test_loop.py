@@ -9,7 +9,7 @@ from homeostat.app.compacting import compact
 from homeostat.app.loop import COMPACT, QUIET, Loop
 from homeostat.app.project import load
 from homeostat.app.wiring import open_house
-from homeostat.retrain.simulated import SimulatedClock
+from homeostat.retrain.simulated_time import SimulatedClock
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 ROW = {"model": "m", "request_id": "r1", "row": 0, "received": NOW, "version": 1, "route": "champion", "status": "ok"}

@@ -7,7 +7,7 @@ from homeostat.audit.log import verify
 from homeostat.core.errors import Unreachable
 from homeostat.core.records.routes import Worker
 from homeostat.registry.workers import await_workers, tell_unable
-from homeostat.retrain.simulated import SimulatedClock
+from homeostat.retrain.simulated_time import SimulatedClock
 from homeostat.storage.sql.store import open_memory_store
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)

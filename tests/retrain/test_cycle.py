@@ -6,7 +6,7 @@ from homeostat.core.errors import JobFailed, Unreachable
 from homeostat.core.records.cycles import CycleState
 from homeostat.retrain.cycle import CycleRequest, run_cycle
 from homeostat.retrain.settings import CanaryStep, RetrainSettings, Rollout
-from homeostat.retrain.simulated import InlineDurable
+from homeostat.retrain.simulated_time import InlineDurable
 
 REQUEST = CycleRequest(cycle_id="c", model="m", trigger="manual", because="a test")
 POLICY = RetrainSettings(approval=True, rollout=Rollout(canary=[CanaryStep(percent=10.0), CanaryStep(percent=50.0)]))

@@ -10,7 +10,7 @@ from homeostat.retrain.policies import Chosen
 from homeostat.retrain.policy import Decision
 from homeostat.retrain.replay import Replay
 from homeostat.retrain.settings import RetrainSettings
-from homeostat.retrain.simulated import SimulatedClock
+from homeostat.retrain.simulated_time import SimulatedClock
 from homeostat.retrain.timeline import KNOWN_AT
 
 DAY = timedelta(days=1)

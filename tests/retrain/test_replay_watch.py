@@ -9,7 +9,8 @@ from homeostat.core.columns import Task
 from homeostat.core.errors import InvalidInput
 from homeostat.retrain.backtest import prepare
 from homeostat.retrain.replay_watch import ReplayWatch, truth
-from homeostat.retrain.simulated import SimulatedClock, Version
+from homeostat.retrain.simulated_time import SimulatedClock
+from homeostat.retrain.simulated_world import Version
 from homeostat.track.predictions import Predictions
 from homeostat.train.signature import signature_of
 from homeostat.watch.events import DECAYED

@@ -10,7 +10,9 @@ from homeostat.gate.settings import ChampionRule, GateSettings
 from homeostat.retrain.backtest import prepare
 from homeostat.retrain.cycle import CycleRequest, run_cycle
 from homeostat.retrain.settings import RetrainSettings
-from homeostat.retrain.simulated import InlineDurable, SimulatedClock, SimulatedStages, World
+from homeostat.retrain.simulated import SimulatedStages
+from homeostat.retrain.simulated_time import InlineDurable, SimulatedClock
+from homeostat.retrain.simulated_world import World
 from homeostat.train.settings import TrainSettings
 
 DAY = timedelta(days=1)
@@ -80,15 +82,3 @@ def test_without_refit_the_tested_model_is_the_one_put_to_work(tmp_path):
     one = stages(tmp_path, day=12, train=TrainSettings(function="rules:train", refit=False))
     run(one)
     assert (one.world.fits, one.world.champion.rows) == (1, 12 * 50 * 0.8)
-
-
-def test_time_does_not_go_back():
-    clock = SimulatedClock(START)
-    clock.advance(START + DAY)
-    with pytest.raises(ValueError, match="does not go back"):
-        clock.advance(START)
-
-
-def test_what_is_not_json_does_not_pass_a_step():
-    with pytest.raises(TypeError):
-        InlineDurable().step("s", lambda: {"at": START})

@@ -26,7 +26,7 @@ from homeostat.retrain.policies import OWN, chosen
 from homeostat.retrain.project import Project
 from homeostat.retrain.replay import Replay
 from homeostat.retrain.settings import RetrainSettings
-from homeostat.retrain.simulated import SimulatedClock
+from homeostat.retrain.simulated_time import SimulatedClock
 from homeostat.retrain.timeline import Span, Timeline, timeline
 from homeostat.track.metrics import METRICS
 from homeostat.track.usual import primary

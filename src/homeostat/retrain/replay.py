@@ -20,7 +20,9 @@ from homeostat.retrain.policies import Chosen, Labelled, Look
 from homeostat.retrain.policy import Decision
 from homeostat.retrain.project import Project
 from homeostat.retrain.replay_watch import ReplayWatch, truth
-from homeostat.retrain.simulated import InlineDurable, SimulatedClock, SimulatedStages, Version, World
+from homeostat.retrain.simulated import SimulatedStages
+from homeostat.retrain.simulated_time import InlineDurable, SimulatedClock
+from homeostat.retrain.simulated_world import Version, World
 from homeostat.retrain.timeline import Step, Timeline
 from homeostat.retrain.triggers import Firing, Situation
 

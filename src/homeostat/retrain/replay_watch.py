@@ -13,7 +13,8 @@ from homeostat.core.errors import InvalidInput
 from homeostat.core.records.events import Event
 from homeostat.retrain.backtest_score import is_labelled
 from homeostat.retrain.project import Project
-from homeostat.retrain.simulated import SimulatedClock, Version
+from homeostat.retrain.simulated_time import SimulatedClock
+from homeostat.retrain.simulated_world import Version
 from homeostat.retrain.timeline import Step, Timeline
 from homeostat.retrain.triggers.situation import LABELS_LATELY
 from homeostat.track.predictions import Predictions

@@ -1,18 +1,16 @@
 """The stages of a cycle in simulated time: models trained in this process, a list for a registry, no traffic to try a version on."""
 
-import json
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy.typing as npt
 import polars as pl
 from msgspec import structs
 
 from homeostat.core.columns import Kind, Roles, Signature
-from homeostat.core.errors import HomeostatError, InvalidInput, JobFailed
+from homeostat.core.errors import HomeostatError, InvalidInput
 from homeostat.core.records.cycles import Cycle, CycleState
 from homeostat.core.values import Json
 from homeostat.data.split import split
@@ -24,84 +22,17 @@ from homeostat.retrain.project import Project
 from homeostat.retrain.refit import takes_its_place
 from homeostat.retrain.renewal import Terms
 from homeostat.retrain.settings import CanaryStep, Rollout
+from homeostat.retrain.simulated_time import SimulatedClock
+from homeostat.retrain.simulated_world import Version, World, answer
 from homeostat.retrain.stacking import Before, renewed, settings_of_cycle, widened
 from homeostat.retrain.timeline import KNOWN_AT, Timeline
-from homeostat.retrain.triggers import Champion
 from homeostat.track.predictions import Predictions
 from homeostat.track.usual import primary
-from homeostat.train.answers import ask
 from homeostat.train.fit import fit
-from homeostat.train.frames import target, to_pandas
+from homeostat.train.frames import target
 from homeostat.train.settings import TrainSettings
 from homeostat.train.signature import signature_of
-from homeostat.train.traces import told
 from homeostat.watch.reference import Reference, build_reference
-
-T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class SimulatedClock:
-    """Implements core.ports.clock.Clock: time is what the simulation says, and never goes back."""
-
-    time: datetime
-
-    def now(self) -> datetime:
-        return self.time
-
-    def advance(self, to: datetime) -> None:
-        if to < self.time:
-            raise ValueError(f"time does not go back, from {self.time} to {to}")
-        self.time = to
-
-
-class InlineDurable:
-    """Implements core.ports.cycles.Durable: runs each step at once. Results go through JSON, as they do where they are kept."""
-
-    def step(self, name: str, function: Callable[[], T]) -> T:
-        del name
-        result: T = json.loads(json.dumps(function()))
-        return result
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Version:
-    """A model of the simulated registry. `tested` is the model that the gate saw, before its refit; `reference` is from its test rows."""
-
-    number: int
-    model: Any
-    tested: Any
-    signature: Signature
-    reference: Reference
-    trained_at: datetime
-    rows: int
-    root: Path
-
-    def answer(self, rows: pl.DataFrame) -> Predictions:
-        """Return its predictions; raise JobFailed where the model raises."""
-        return answer(self.model, rows, self.signature, self.root)
-
-    def answer_as_tested(self, rows: pl.DataFrame) -> Predictions:
-        """Return the predictions of the model before its refit: like a candidate's, on rows that it may have been refitted on."""
-        return answer(self.tested, rows, self.signature, self.root)
-
-
-@dataclass(slots=True, kw_only=True)
-class World:
-    """What is true in the simulation: versions, those of them that became champion, cycles newest first, and how many models were fitted."""
-
-    versions: list[Version] = field(default_factory=list)
-    promoted: list[Version] = field(default_factory=list)
-    champion: Version | None = None
-    cycles: list[Cycle] = field(default_factory=list)
-    fits: int = 0
-    spent: float = 0.0  # members of stacks that were fitted since the last promotion, less what was earned
-
-    def as_champion(self) -> Champion | None:
-        if self.champion is None:
-            return None
-        one = self.champion
-        return Champion(version=one.number, trained_at=one.trained_at, as_of=one.trained_at, rows=one.rows)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -351,16 +282,3 @@ class SimulatedStages:
                 hint="this is a mistake in the replay, please report it",
             )
             raise self.leak
-
-
-def answer(model: Any, rows: pl.DataFrame, signature: Signature, root: Path) -> Predictions:
-    """Return what a model says about the rows; raise JobFailed where its code raises."""
-    features = to_pandas(rows, signature.columns)
-    try:
-        return ask(model, features, signature)
-    except HomeostatError:
-        raise
-    except Exception as error:  # border: the model is the user's code
-        raise JobFailed(
-            f"the model's predict raised {told(error, root)}", hint="correct the model; it must answer such rows"
-        ) from error

@@ -7,12 +7,11 @@ import logging
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from homeostat.core.errors import CheckFailed, JobKilled, Quarantined, Unreachable
+from homeostat.core.errors import JobKilled, Quarantined
 from homeostat.core.ids import derived_id
 from homeostat.core.ports.blobs import BlobStore
 from homeostat.core.ports.clock import Clock
@@ -25,26 +24,20 @@ from homeostat.core.records.data import DatasetVersion
 from homeostat.core.records.tracking import Run
 from homeostat.core.values import Json
 from homeostat.data.versions import load
-from homeostat.registry.health import why_unhealthy
-from homeostat.registry.routing import promote, send_traffic, take_back
 from homeostat.registry.versions import CHAMPION
-from homeostat.registry.workers import PATIENCE_S, await_workers
 from homeostat.retrain.capture import captured
 from homeostat.retrain.cycle import CycleRequest
 from homeostat.retrain.journal import CycleJournal
 from homeostat.retrain.project import Project
 from homeostat.retrain.restacking import recorded_settings, stacked_settings
 from homeostat.retrain.settings import CanaryStep, Rollout
+from homeostat.retrain.traffic import Traffic
 from homeostat.retrain.workshop import Workshop
-from homeostat.serve.canary import judge
-from homeostat.serve.canary_stats import step_stats
 from homeostat.train.runner import InterpreterOf, ours
 from homeostat.train.settings import TrainSettings
 from homeostat.train.signature import from_json
 
 log = logging.getLogger(__name__)
-
-QUALITY = ("labelled", "labelled_requests", "loss_mean", "loss_variance", "champion_loss")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,69 +169,19 @@ class LiveStages:
     # -- into traffic and out of it
 
     def shadow(self, version: int) -> Json:
-        self._journal.stage("shadow", version=version)
-        return self._send(version, "shadow", shadow=version)
+        return self._traffic.shadow(version)
 
     def canary(self, version: int, percent: float, name: str) -> Json:
-        self._journal.stage(f"canary {percent:g}%", version=version)
-        return self._send(version, name, canary=version, canary_percent=percent)
+        return self._traffic.canary(version, percent, name)
 
     def hold(self, version: int, step: CanaryStep, rollout: Rollout, *, name: str) -> Json:
-        with self.store.read() as tx:
-            champion = tx.models.alias(self.request.model, CHAMPION)
-            signature = from_json(tx.models.get(self.request.model, version).signature)
-        assert champion is not None
-        rollout = self.project.tolerant(rollout)
-        while True:
-            with self.store.read() as tx:
-                route = tx.routes.get(self.request.model)
-            if route is None or version not in (route.shadow, route.canary) or route.since is None:
-                return {"action": "roll_back", "because": f"version {version} was taken out of traffic by hand"}
-            if cancelled := self._journal.cancelled():
-                return {"action": "roll_back", "because": cancelled}
-            if (fault := why_unhealthy(self.store, model=self.request.model, version=version)) is not None:
-                return {"action": "roll_back", "because": f"{name}: {fault}"}
-            begun = self._journal.begun(route.since)
-            predictions = self.records.read("predictions", self.request.model, since=begun)
-            labels = self.records.read("labels", self.request.model, since=begun)
-            of = partial(step_stats, predictions, labels, champion=champion, candidate=version, now=self.clock.now())
-            step_alone = of(since=route.since, task=signature.task, classes=signature.classes)
-            whole = of(since=begun, task=signature.task, classes=signature.classes)
-            # what labels say of the version's quality adds up over the whole rollout; all else belongs to the step
-            stats = replace(step_alone, **{name: getattr(whole, name) for name in QUALITY})
-            advice = judge(stats, step, rollout, is_last=True)
-            if advice.action != "hold":
-                return {"action": advice.action, "because": f"{name}: {advice.because}"}
-            self.pause(rollout.poll.total_seconds())
+        return self._traffic.hold(version, step, rollout, name=name)
 
     def promote(self, version: int) -> Json:
-        route = promote(
-            store=self.store,
-            model=self.request.model,
-            version=version,
-            actor=self.actor,
-            now=self.clock.now(),
-            force=self.request.force,
-            key=self._journal.key("promote"),
-        )
-        if (fault := self._await_workers(route.generation, putting=version)) is not None:
-            raise CheckFailed(f"version {version} was not put to work: {fault}")
-        return {"generation": route.generation}
+        return self._traffic.promote(version)
 
     def withdraw(self, version: int, because: str) -> Json:
-        route = take_back(
-            store=self.store,
-            model=self.request.model,
-            version=version,
-            actor=self.actor,
-            now=self.clock.now(),
-            reason=because,
-            key=self._journal.key("withdraw"),
-        )
-        with self.store.write() as tx:
-            self._journal.record(tx, "model_version.rolled_back", {"version": version, "because": because})
-        self._await_workers(route.generation)
-        return {"generation": route.generation}
+        return self._traffic.withdraw(version, because)
 
     def close(self, state: CycleState, because: str, outcome: Json) -> Json:
         with self.store.write() as tx:
@@ -284,6 +227,19 @@ class LiveStages:
         return CycleJournal(request=self.request, store=self.store, clock=self.clock, actor=self.actor)
 
     @property
+    def _traffic(self) -> Traffic:
+        return Traffic(
+            request=self.request,
+            project=self.project,
+            store=self.store,
+            records=self.records,
+            clock=self.clock,
+            journal=self._journal,
+            pause=self.pause,
+            actor=self.actor,
+        )
+
+    @property
     def _shop(self) -> Workshop:
         return Workshop(
             project=self.project,
@@ -301,50 +257,6 @@ class LiveStages:
     def _run(self, trained: Json) -> Run:
         with self.store.read() as tx:
             return tx.runs.get(trained["run_id"])
-
-    def _send(
-        self,
-        version: int,
-        name: str,
-        *,
-        shadow: int | None = None,
-        canary: int | None = None,
-        canary_percent: float = 0.0,
-    ) -> Json:
-        route = send_traffic(
-            store=self.store,
-            model=self.request.model,
-            actor=self.actor,
-            now=self.clock.now(),
-            shadow=shadow,
-            canary=canary,
-            canary_percent=canary_percent,
-            because=f"cycle {self.request.cycle_id[:12]}: {name} of version {version}",
-            force=self.request.force,
-            key=self._journal.key(name),
-        )
-        self._await_workers(route.generation, putting=version)  # one that fails its warm-up is taken back by `hold`
-        return {"generation": route.generation}
-
-    def _await_workers(self, generation: int, *, putting: int | None = None) -> str | None:
-        """Return when all have switched, or with the reason why the version that is put to work was given up."""
-
-        def fault() -> str | None:
-            return None if putting is None else why_unhealthy(self.store, model=self.request.model, version=putting)
-
-        try:
-            await_workers(
-                self.store,
-                clock=self.clock,
-                model=self.request.model,
-                generation=generation,
-                pause=self.pause,
-                patience_s=PATIENCE_S[self.project.serve.environments],
-            )
-        except Unreachable:
-            if fault() is None:
-                raise
-        return fault()
 
     def _forget_workdir(self, run_id: str) -> None:
         shutil.rmtree(self.workdir / run_id, ignore_errors=True)

@@ -10,7 +10,7 @@ import polars as pl
 from homeostat.retrain.policy import Decision
 from homeostat.retrain.project import Project
 from homeostat.retrain.settings import RetrainSettings
-from homeostat.retrain.simulated import Version
+from homeostat.retrain.simulated_world import Version
 from homeostat.retrain.triggers import Firing, Situation
 from homeostat.track.predictions import Predictions
 

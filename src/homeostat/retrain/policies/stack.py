@@ -15,7 +15,7 @@ from homeostat.retrain.policy import Decision
 from homeostat.retrain.project import Project
 from homeostat.retrain.renewal import State, Terms, renew
 from homeostat.retrain.settings import RetrainSettings
-from homeostat.retrain.simulated import Version
+from homeostat.retrain.simulated_world import Version
 from homeostat.retrain.stack import Floats
 from homeostat.retrain.stacked import Member, StackedModel, aligned, weighed
 from homeostat.retrain.stacking import COMPARED, MEMBERS, TAUGHT_BY, comparable, losses_of, values_of
