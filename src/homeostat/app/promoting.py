@@ -1,10 +1,10 @@
 """Moving versions by hand: a promotion or roll-back is done when every live worker has switched."""
 
-import time
 from dataclasses import dataclass
 from uuid import uuid4
 
 from homeostat.app.making import finished, recorded_settings, tested_run, workshop
+from homeostat.app.switched import switched
 from homeostat.app.wiring import House
 from homeostat.core.errors import CheckFailed, NotFound, Unreachable, near
 from homeostat.core.records.registry import ModelVersion
@@ -13,7 +13,6 @@ from homeostat.registry.health import replace_unhealthy_champion, why_unhealthy
 from homeostat.registry.routing import promote as promote_version
 from homeostat.registry.routing import roll_back as roll_back_version
 from homeostat.registry.versions import CHAMPION, resolve
-from homeostat.registry.workers import PATIENCE_S, await_workers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,14 +88,7 @@ def _switched(house: House, route: Route, before: int | None) -> Moved:
     failed: Unreachable | None = None
     workers: list[str] = []
     try:
-        workers = await_workers(
-            house.store,
-            clock=house.clock,
-            model=route.model,
-            generation=route.generation,
-            pause=time.sleep,
-            patience_s=PATIENCE_S[house.project.serve.environments],
-        )
+        workers = switched(house, route)
     except Unreachable as error:
         failed = error
     if (reason := why_unhealthy(house.store, model=route.model, version=route.champion)) is not None:

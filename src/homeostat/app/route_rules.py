@@ -1,18 +1,17 @@
 """Segments and splits set by hand: done when every live worker has switched."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
 
+from homeostat.app.switched import switched
 from homeostat.app.wiring import House
 from homeostat.core.errors import InvalidInput
 from homeostat.core.records.routes import Route, Segment, Split
 from homeostat.registry.routing import rules_json, set_rules
 from homeostat.registry.versions import CHAMPION, resolve
-from homeostat.registry.workers import PATIENCE_S, await_workers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,12 +130,4 @@ def _set(
         because=because,
         force=force,
     )
-    workers = await_workers(
-        house.store,
-        clock=house.clock,
-        model=route.model,
-        generation=route.generation,
-        pause=time.sleep,
-        patience_s=PATIENCE_S[house.project.serve.environments],
-    )
-    return Ruled(route=route, workers=workers)
+    return Ruled(route=route, workers=switched(house, route))

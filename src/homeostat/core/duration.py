@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from typing import Any
 
 from homeostat.core.errors import InvalidInput
 
@@ -42,6 +43,20 @@ class Duration(timedelta):
         if left:
             out += f"{round(left * 1000)}ms"
         return out or "0s"
+
+
+def written(value: object) -> str:
+    """Return a duration as text: what an encoder of JSON calls for what it does not know."""
+    if isinstance(value, Duration):
+        return str(value)
+    raise NotImplementedError(f"{type(value).__name__} is not JSON")
+
+
+def read(kind: type, value: Any) -> Duration:
+    """Return the duration that was written: what a decoder of JSON calls for a type that it does not know."""
+    if kind is Duration:
+        return Duration.parse(value)
+    raise NotImplementedError(f"{kind.__name__} is not read from JSON")
 
 
 def size_bytes(text: str) -> int:

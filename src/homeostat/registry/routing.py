@@ -107,17 +107,7 @@ def send_traffic(
         route = replace(_route(tx, model), shadow=shadow, canary=canary, canary_percent=canary_percent, since=now)
         if canary is not None and canary == route.champion:
             raise InvalidInput(f"version {canary} of '{model}' is the champion; a canary must be another version")
-        stored = tx.routes.put(route)
-        record(
-            tx,
-            "route.changed",
-            subject=f"model:{model}",
-            actor=actor,
-            time=now,
-            payload={**route_json(stored), "because": because, "force": force},
-            key=key,
-        )
-        return stored
+        return change_route(tx, route, actor=actor, now=now, because=because, force=force, key=key)
 
 
 def set_rules(
@@ -152,17 +142,24 @@ def set_rules(
             _refuse_unproven(tx, tx.models.get(model, version), force=force)
         for segment in rules.segments:
             _refuse_unknown_columns(segment, tx.models.get(model, segment.version))
-        stored = tx.routes.put(rules)
-        record(
-            tx,
-            "route.changed",
-            subject=f"model:{model}",
-            actor=actor,
-            time=now,
-            payload={**route_json(stored), "because": because, "force": force},
-            key=key,
-        )
-        return stored
+        return change_route(tx, rules, actor=actor, now=now, because=because, force=force, key=key)
+
+
+def change_route(
+    tx: Transaction, route: Route, *, actor: str, now: datetime, because: str, force: str | None, key: str | None = None
+) -> Route:
+    """Put a route and its event, which tells the whole of it; return it with its generation."""
+    stored = tx.routes.put(route)
+    record(
+        tx,
+        "route.changed",
+        subject=f"model:{route.model}",
+        actor=actor,
+        time=now,
+        payload={**route_json(stored), "because": because, "force": force},
+        key=key,
+    )
+    return stored
 
 
 def take_back(*, store: Store, model: str, version: int, actor: str, now: datetime, reason: str, key: str) -> Route:

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from homeostat.audit.log import record
 from homeostat.core.ports.store import Store, Transaction
 from homeostat.core.records.routes import Route
-from homeostat.registry.routing import route_json
+from homeostat.registry.routing import change_route
 
 
 def move_shares(
@@ -18,16 +17,8 @@ def move_shares(
         present = tx.routes.get(route.model)
         if present is None or present.generation != route.generation or present.split is None:
             return None
-        stored = tx.routes.put(replace(present, split=replace(present.split, shares=dict(shares))))
-        record(
-            tx,
-            "route.changed",
-            subject=f"model:{route.model}",
-            actor=actor,
-            time=now,
-            payload={**route_json(stored), "because": because, "force": None},
-        )
-        return stored
+        moved = replace(present, split=replace(present.split, shares=dict(shares)))
+        return change_route(tx, moved, actor=actor, now=now, because=because, force=None)
 
 
 def split_began(tx: Transaction, route: Route) -> datetime | None:

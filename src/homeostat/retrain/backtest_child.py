@@ -17,8 +17,8 @@ from typing import Any
 import msgspec
 import polars as pl
 
-from homeostat.core.duration import Duration
-from homeostat.core.errors import HomeostatError, InvalidInput
+from homeostat.core.duration import read, written
+from homeostat.core.errors import HomeostatError
 from homeostat.core.values import Json
 from homeostat.retrain.backtest import Progress, Strategy, prepare, replay
 from homeostat.retrain.project import Project
@@ -29,7 +29,7 @@ from homeostat.train.traces import told
 
 def as_json(value: Any) -> Any:
     """Return settings as JSON values, durations as people write them."""
-    return msgspec.to_builtins(value, enc_hook=_written)
+    return msgspec.to_builtins(value, enc_hook=written)
 
 
 def spec_of(
@@ -60,10 +60,10 @@ def spec_of(
 
 def run(spec: Json) -> Json:
     """Replay one policy and return its result as JSON values."""
-    project = msgspec.convert(spec["project"], Project, dec_hook=_read)
+    project = msgspec.convert(spec["project"], Project, dec_hook=read)
     strategy = spec["strategy"]
     if not isinstance(strategy, str):
-        strategy = msgspec.convert(strategy, RetrainSettings, dec_hook=_read)
+        strategy = msgspec.convert(strategy, RetrainSettings, dec_hook=read)
     line, kinds = prepare(
         pl.read_ipc(spec["frame"]),
         project=project,
@@ -123,18 +123,6 @@ def _span(value: Any) -> Span | None:
     if isinstance(value, dict):
         return int(value["rows"])
     return None if value is None else timedelta(seconds=value)
-
-
-def _written(value: Any) -> str:
-    if isinstance(value, Duration):
-        return str(value)
-    raise NotImplementedError(f"{type(value).__name__} is not JSON")
-
-
-def _read(kind: type, value: Any) -> Any:
-    if kind is Duration:
-        return Duration.parse(value)
-    raise InvalidInput(f"{kind.__name__} is not read from JSON")
 
 
 if __name__ == "__main__":

@@ -126,6 +126,19 @@ class Workshop:
     def train(self, number: int, *, settings: TrainSettings, run_id: str, use_cache: bool = True) -> Run:
         """Return the finished run of that id; raise JobFailed where the user's code did."""
         version, parts, signature = self.material(number, settings)
+        return self._trained(version, parts, signature, settings=settings, run_id=run_id, use_cache=use_cache)
+
+    def _trained(
+        self,
+        version: DatasetVersion,
+        parts: Split,
+        signature: Signature,
+        *,
+        settings: TrainSettings,
+        run_id: str,
+        use_cache: bool = True,
+        refit_of: str | None = None,
+    ) -> Run:
         return train_run(
             store=self.store,
             blobs=self.blobs,
@@ -141,6 +154,7 @@ class Workshop:
             workdir=self.workdir / run_id,
             actor=self.actor,
             use_cache=use_cache,
+            refit_of=refit_of,
         )
 
     def adopt(self, model: str, version: int, number: int, *, settings: TrainSettings, run_id: str) -> Run:
@@ -233,22 +247,8 @@ class Workshop:
         if not settings.refit or "adopted" in tested.facts:  # what a client made is not ours to train anew
             return tested
         version, parts, signature = self.material(tested.facts["dataset_version"], settings)
-        run = train_run(
-            store=self.store,
-            blobs=self.blobs,
-            clock=self.clock,
-            run_id=run_id,
-            experiment=self.project.model,
-            dataset_version=version,
-            split=Split(train=pl.concat([parts.train, parts.test]), test=parts.test, how=f"{parts.how}; then all rows"),
-            roles=self.project.data.roles,
-            signature=signature,
-            settings=settings,
-            root=self.root,
-            workdir=self.workdir / run_id,
-            actor=self.actor,
-            refit_of=tested.run_id,
-        )
+        whole = Split(train=pl.concat([parts.train, parts.test]), test=parts.test, how=f"{parts.how}; then all rows")
+        run = self._trained(version, whole, signature, settings=settings, run_id=run_id, refit_of=tested.run_id)
         y = target(parts.test[self.project.data.target], signature.task)
         better = takes_its_place(self._answers(run, signature), self._answers(tested, signature), y, signature.task)
         return run if better else tested

@@ -9,7 +9,6 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -20,6 +19,7 @@ from homeostat.core.values import Json
 from homeostat.serve.door import Desk
 from homeostat.serve.engine import Engine
 from homeostat.serve.evaluator import Evaluator, ThreadEvaluator
+from homeostat.serve.forgets import Forgets
 from homeostat.serve.plane import Plane
 from homeostat.serve.settings import ServeSettings
 from homeostat.train.package import read_package
@@ -31,22 +31,6 @@ MODEL = "candidate"
 class _Now:
     def now(self) -> datetime:
         return datetime.now(UTC)
-
-
-class _Forgets:
-    """A probe's predictions are nobody's."""
-
-    def write(self, kind: str, rows: Sequence[Json]) -> None:
-        """Forget."""
-
-    def submit(self, model: str, lines: bytes, done: Callable[[HomeostatError | None], None]) -> None:
-        """Forget at once."""
-        del model, lines
-        done(None)
-
-    def stamps(self, count: int) -> int:
-        """Return what nobody compares."""
-        return count
 
 
 def main(package: Path, parent: int, report_fd: int, how: str) -> None:
@@ -68,9 +52,9 @@ def main(package: Path, parent: int, report_fd: int, how: str) -> None:
         return host
 
     async def make() -> Desk:
-        plane = Plane(load, _Forgets(), _Now())
+        plane = Plane(load, Forgets(), _Now())
         await plane.switchboard.switch(Route(model=MODEL, generation=1, champion=1))
-        return Desk(plane=plane, record=_Forgets(), settings=ServeSettings(), clock=_Now(), new_id=lambda: uuid4().hex)
+        return Desk(plane=plane, record=Forgets(), settings=ServeSettings(), clock=_Now(), new_id=lambda: uuid4().hex)
 
     engine = Engine(
         host="127.0.0.1",

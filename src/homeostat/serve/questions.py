@@ -6,7 +6,6 @@ from homeostat.serve.door import Desk
 from homeostat.serve.exchange import Request
 from homeostat.serve.generation import Served
 from homeostat.serve.headers import caller_of, parent_of, timeout_of
-from homeostat.serve.request_ids import checked_id
 from homeostat.serve.validate import Rows
 
 
@@ -30,9 +29,10 @@ async def answered(
     *,
     version: int | None = None,
     request_id: str | None = None,
+    key: str | None = None,
     wants_scores: bool = False,
 ) -> Answer:
-    """Return the answer to rows. An id that the client chose is used once, or again for the same body."""
+    """Return the answer to rows. An id that the client chose is used once, or again for the same body. `key`: for rows without one of their own."""
     headers, parent = request.headers, parent_of(request.headers)
     question = Question(
         model=served.model,
@@ -40,6 +40,7 @@ async def answered(
         table=rows.table,
         keys=rows.keys,
         times=rows.times,
+        key=key,
         version=version,
         timeout_s=timeout_of(headers),
         caller=caller_of(headers),
@@ -49,7 +50,6 @@ async def answered(
     )
     if request_id is None:
         return await desk.plane.answer(question)
-    checked_id(request_id)
     with desk.request_ids.taken(served.model, request_id, request.body):
         return await desk.plane.answer(question)
 

@@ -26,7 +26,7 @@ def fresh_ids() -> Callable[[], str]:
     return fresh
 
 
-def checked_id(request_id: str) -> None:
+def _check(request_id: str) -> None:
     """Raise InvalidInput where it is no id."""
     if not _ID.fullmatch(request_id):
         raise InvalidInput(
@@ -50,7 +50,7 @@ class RequestIds:
 
     def take(self, model: str, request_id: str, body: bytes) -> bool:
         """Note that this id asks this and return whether it is new; raise InvalidInput where it is no id, Conflict where it asked something else before."""
-        checked_id(request_id)
+        _check(request_id)
         digest = hashlib.blake2b(body, digest_size=16).digest()
         with self._guard:
             is_new = (model, request_id) not in self._bodies

@@ -221,17 +221,9 @@ def packed(rows: Sequence[Sequence[Any]], width: int) -> npt.NDArray[np.float64]
 
 def schema_of(columns: Sequence[Column]) -> "dict[str, pl.DataType]":
     """Return the Polars types that the columns of a request have, in their order."""
-    import polars as pl
+    from homeostat.data.cast import DTYPES
 
-    types: dict[Kind, pl.DataType] = {
-        Kind.INTEGER: pl.Int64(),
-        Kind.FLOAT: pl.Float64(),
-        Kind.BOOLEAN: pl.Boolean(),
-        Kind.CATEGORY: pl.String(),
-        Kind.TEXT: pl.String(),
-        Kind.DATETIME: pl.Datetime("us", "UTC"),
-    }
-    return {column.name: types[column.kind] for column in columns}
+    return {column.name: DTYPES[column.kind] for column in columns}
 
 
 def _array(values: Sequence[Any], column: Column) -> Array:

@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from homeostat.core.columns import Column, Kind, Signature, Task
-from homeostat.core.errors import HomeostatError
 from homeostat.core.values import Json
 from homeostat.serve.answer import Answer, Question
 from homeostat.serve.door import Desk
@@ -138,22 +137,6 @@ class ExplainsHere:
             return Explainer(*self._load(model, version)).explain(table)
 
         return await asyncio.get_running_loop().run_in_executor(None, explained)
-
-
-class Forgets:
-    """A record that keeps nothing, and says that it did."""
-
-    def write(self, kind: str, rows: Sequence[Json]) -> None:
-        """Forget."""
-
-    def submit(self, model: str, lines: bytes, done: Callable[[HomeostatError | None], None]) -> None:
-        """Forget at once."""
-        del model, lines
-        done(None)
-
-    def stamps(self, count: int) -> int:
-        """Return what nobody compares."""
-        return count
 
 
 def in_threads(load: Callable[[str, int], Any]) -> Load:

@@ -9,18 +9,10 @@ import polars as pl
 
 from homeostat.core.columns import Column, Kind, Task
 from homeostat.core.errors import InvalidRows, near
+from homeostat.data.cast import DTYPES
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_DTYPES: dict[Kind, pl.DataType] = {
-    Kind.INTEGER: pl.Int64(),
-    Kind.FLOAT: pl.Float64(),
-    Kind.BOOLEAN: pl.Boolean(),
-    Kind.CATEGORY: pl.String(),
-    Kind.TEXT: pl.String(),
-    Kind.DATETIME: pl.Datetime("us", "UTC"),
-}
 
 
 def conform(frame: pl.DataFrame, columns: Sequence[Column]) -> pl.DataFrame:
@@ -55,7 +47,7 @@ def _cast(values: pl.Series, kind: Kind) -> pl.Series:
         values = _whole(values, kind)
     if kind is Kind.DATETIME:
         return _times(values)
-    return values.cast(_DTYPES[kind])
+    return values.cast(DTYPES[kind])
 
 
 def _whole(values: pl.Series, kind: Kind) -> pl.Series:
@@ -74,7 +66,7 @@ def _times(values: pl.Series) -> pl.Series:
         return values.str.to_datetime(time_unit="us", time_zone="UTC")
     if values.dtype.is_numeric():
         if values.null_count() == len(values):
-            return pl.Series(values.name, [None] * len(values), dtype=_DTYPES[Kind.DATETIME])
+            return pl.Series(values.name, [None] * len(values), dtype=DTYPES[Kind.DATETIME])
         raise ValueError(f"{values.drop_nulls()[0]} is a number, not a time")
     if isinstance(values.dtype, pl.Datetime) and values.dtype.time_zone is not None:
         return values.dt.convert_time_zone("UTC").dt.cast_time_unit("us")

@@ -5,32 +5,20 @@ from typing import Any
 
 import msgspec
 
-from homeostat.core.duration import Duration
+from homeostat.core.duration import read, written
 from homeostat.core.errors import InvalidInput
 from homeostat.train.settings import TrainSettings
 
 
 def settings_json(settings: TrainSettings) -> dict[str, Any]:
     """Return the settings as JSON values, durations as people write them."""
-    found: dict[str, Any] = msgspec.to_builtins(settings, enc_hook=_written)
+    found: dict[str, Any] = msgspec.to_builtins(settings, enc_hook=written)
     return found
 
 
 def settings_from_json(value: Mapping[str, Any]) -> TrainSettings:
     """Return what `settings_json` wrote; raise InvalidInput where it is none."""
     try:
-        return msgspec.convert(dict(value), TrainSettings, dec_hook=_read)
+        return msgspec.convert(dict(value), TrainSettings, dec_hook=read)
     except msgspec.ValidationError as error:
         raise InvalidInput(f"not training settings: {error}", hint="train again with this version") from error
-
-
-def _written(value: Any) -> str:
-    if isinstance(value, Duration):
-        return str(value)
-    raise NotImplementedError(f"{type(value).__name__} is not JSON")
-
-
-def _read(kind: type, value: Any) -> Any:
-    if kind is Duration:
-        return Duration.parse(value)
-    raise NotImplementedError(f"{kind.__name__} is not read from JSON")

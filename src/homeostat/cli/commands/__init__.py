@@ -1,9 +1,8 @@
 """The commands: one file each, with a constant COMMAND (a function, or a Typer of verbs below a noun). Discovered, never listed."""
 
-import importlib
-import pkgutil
-
 import typer
+
+from homeostat.core.plugins import modules
 
 _HELP = """Keeps machine-learning models accurate in production.
 
@@ -16,9 +15,9 @@ def application() -> typer.Typer:
     app = typer.Typer(
         help=_HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
     )
-    for module in sorted(pkgutil.iter_modules(__path__), key=lambda found: found.name):
-        command = importlib.import_module(f"{__name__}.{module.name}").COMMAND
-        name = module.name.rstrip("_").replace("_", "-")
+    for module_name, module in modules(__name__, __path__).items():
+        command = module.COMMAND
+        name = module_name.rstrip("_").replace("_", "-")
         if isinstance(command, typer.Typer):
             app.add_typer(command, name=name)
         else:

@@ -149,23 +149,12 @@ def adopt(
     Example: homeostat models adopt fraud@3 --wait
     """
     from homeostat.app.adopting import ask_to_adopt
-    from homeostat.app.cycles import follow
+    from homeostat.cli.asked import tell
     from homeostat.cli.house import here
-    from homeostat.cli.output import next_step, say, show
-    from homeostat.cli.told import cycle_text
-    from homeostat.core.records.cycles import CycleState
 
     house = here()
     cycle, is_served = ask_to_adopt(house, version, because=because, force=force, must_be_served=wait)
-    if wait:
-        cycle = follow(house, cycle.cycle_id, tell=say)
-    show(cycle, cycle_text(cycle))
-    if not is_served:
-        say("no server is up: the cycle waits for one")
-        next_step("homeostat up")
-    elif not wait:
-        next_step(f"homeostat cycles show {cycle.cycle_id[:12]}")
-    return 0 if not wait or cycle.state is CycleState.PROMOTED else 1
+    return tell(house, cycle, wait=wait, is_served=is_served)
 
 
 _Because = Annotated[str, typer.Option(help="Why; the audit log keeps it.")]

@@ -20,20 +20,10 @@ def COMMAND(
 
     Example: homeostat retrain --because 'new prices' --wait
     """
-    from homeostat.app.cycles import ask_by_hand, follow
+    from homeostat.app.cycles import ask_by_hand
+    from homeostat.cli.asked import tell
     from homeostat.cli.house import here
-    from homeostat.cli.output import next_step, say, show
-    from homeostat.cli.told import cycle_text
-    from homeostat.core.records.cycles import CycleState
 
     house = here()
     cycle, is_served = ask_by_hand(house, because=because, function=function, force=force, must_be_served=wait)
-    if wait:
-        cycle = follow(house, cycle.cycle_id, tell=say)
-    show(cycle, cycle_text(cycle))
-    if not is_served:
-        say("no server is up: the cycle waits for one")
-        next_step("homeostat up")
-    elif not wait:
-        next_step(f"homeostat cycles show {cycle.cycle_id[:12]}")
-    return 0 if not wait or cycle.state is CycleState.PROMOTED else 1
+    return tell(house, cycle, wait=wait, is_served=is_served)

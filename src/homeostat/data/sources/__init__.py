@@ -1,13 +1,12 @@
 """Where data come from. One file per source, with the constant SOURCE; found by looking into this folder."""
 
-import pkgutil
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 
 import polars as pl
 
 from homeostat.core.errors import InvalidInput
+from homeostat.core.plugins import plugins
 from homeostat.data.source import Ask, Source
 
 __all__ = ["read", "sources"]
@@ -16,9 +15,7 @@ __all__ = ["read", "sources"]
 @cache
 def sources() -> dict[str, Source]:
     """Return every source by name."""
-    modules = (import_module(f"{__name__}.{module.name}") for module in pkgutil.iter_modules(__path__))
-    found = (module.SOURCE for module in modules if hasattr(module, "SOURCE"))
-    return {source.name: source for source in sorted(found, key=lambda source: source.name)}
+    return plugins(__name__, __path__, "SOURCE", has_others=True)
 
 
 def read(uri: str, *, query: str | None = None, root: Path) -> pl.DataFrame:

@@ -1,9 +1,9 @@
 """Policies of retraining that a backtest compares, one file each; every module here with a `POLICY` is one."""
 
-import importlib
-import pkgutil
+from collections.abc import Mapping
 
 from homeostat.core.errors import InvalidInput, near
+from homeostat.core.plugins import plugins
 from homeostat.retrain.policies.policy import Chosen, Labelled, Look, Policy, Rule
 from homeostat.retrain.project import Project
 from homeostat.retrain.settings import RetrainSettings
@@ -13,14 +13,7 @@ __all__ = ["OWN", "POLICIES", "Chosen", "Labelled", "Look", "Policy", "Rule", "c
 OWN = "policy"
 
 
-def _discover() -> dict[str, Policy]:
-    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
-    modules = [importlib.import_module(f"{__name__}.{name}") for name in names]
-    found = [module.POLICY for module in modules if hasattr(module, "POLICY")]
-    return {policy.name: policy for policy in found}
-
-
-POLICIES = _discover()
+POLICIES: Mapping[str, Policy] = plugins(__name__, __path__, "POLICY", has_others=True)
 _ALSO = {other: policy.name for policy in POLICIES.values() for other in policy.also}
 
 

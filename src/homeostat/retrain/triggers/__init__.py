@@ -3,23 +3,16 @@
 A person's request needs no trigger.
 """
 
-import importlib
-import pkgutil
+from collections.abc import Mapping
 
+from homeostat.core.plugins import plugins
 from homeostat.retrain.settings import Triggers
 from homeostat.retrain.triggers.situation import Champion, Firing, Situation, Trigger
 
 __all__ = ["TRIGGERS", "Champion", "Firing", "Situation", "Trigger", "firings"]
 
 
-def _discover() -> dict[str, Trigger]:
-    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
-    modules = [importlib.import_module(f"{__name__}.{name}") for name in names]
-    found = [module.TRIGGER for module in modules if hasattr(module, "TRIGGER")]
-    return {trigger.name: trigger for trigger in found}
-
-
-TRIGGERS = _discover()
+TRIGGERS: Mapping[str, Trigger] = plugins(__name__, __path__, "TRIGGER", has_others=True)
 
 
 def firings(situation: Situation, settings: Triggers) -> list[Firing]:

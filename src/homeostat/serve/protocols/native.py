@@ -16,7 +16,6 @@ from typing import Any
 
 from homeostat.core.errors import Conflict, InvalidInput
 from homeostat.core.values import Json
-from homeostat.serve.answer import Answer, Question
 from homeostat.serve.arrow.door import read_rows, told
 from homeostat.serve.bodies import labels_body
 from homeostat.serve.counts import counts_of
@@ -25,10 +24,10 @@ from homeostat.serve.door import Desk, Door, Endpoint
 from homeostat.serve.exchange import Request, Response
 from homeostat.serve.exposition import exposition
 from homeostat.serve.generation import Served
-from homeostat.serve.headers import as_json, caller_of, parent_of, timeout_of
+from homeostat.serve.headers import as_json
 from homeostat.serve.labels import label_rows
 from homeostat.serve.manners.native import QUICK
-from homeostat.serve.questions import version_of
+from homeostat.serve.questions import answered, version_of
 from homeostat.serve.schemas import labels_schemas, predict_schemas
 from homeostat.serve.wire import route_json, signature_json
 
@@ -48,34 +47,8 @@ async def predict_version(desk: Desk, request: Request) -> Response:
 async def _predicted(desk: Desk, request: Request, served: Served, *, version: int | None) -> Response:
     asked = await read_rows(desk, request, served.decoder)
     chosen = _chosen_id(request, asked)
-    if chosen is None:
-        found = await _asked(desk, request, served, asked, version=version, request_id=desk.new_id())
-        return await told(request, found, served.signature)
-    with desk.request_ids.taken(served.model, chosen, request.body):
-        found = await _asked(desk, request, served, asked, version=version, request_id=chosen)
+    found = await answered(desk, request, served, asked.rows, version=version, request_id=chosen, key=asked.key)
     return await told(request, found, served.signature)
-
-
-async def _asked(
-    desk: Desk, request: Request, served: Served, asked: Asked, *, version: int | None, request_id: str
-) -> Answer:
-    rows = asked.rows
-    headers, parent = request.headers, parent_of(request.headers)
-    return await desk.plane.answer(
-        Question(
-            model=served.model,
-            request_id=request_id,
-            table=rows.table,
-            keys=rows.keys,
-            times=rows.times,
-            key=asked.key,
-            version=version,
-            timeout_s=timeout_of(headers),
-            caller=caller_of(headers),
-            trace=None if parent is None else parent.trace_id,
-            parent=parent,
-        )
-    )
 
 
 def _chosen_id(request: Request, asked: Asked) -> str | None:

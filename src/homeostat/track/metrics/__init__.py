@@ -1,21 +1,13 @@
 """The metrics, one file each; every module here with a `METRIC` is one."""
 
-import importlib
-import pkgutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from homeostat.core.errors import InvalidInput, NotFound, near
+from homeostat.core.plugins import plugins
 from homeostat.track.metric import Array, Metric
 from homeostat.track.predictions import Predictions
 
-
-def _discover() -> dict[str, Metric]:
-    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
-    found = [importlib.import_module(f"{__name__}.{name}").METRIC for name in names]
-    return {metric.name: metric for metric in found}
-
-
-METRICS = _discover()
+METRICS: Mapping[str, Metric] = plugins(__name__, __path__, "METRIC")
 
 
 def metric(name: str) -> Metric:

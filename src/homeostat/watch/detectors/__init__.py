@@ -1,19 +1,12 @@
 """Detectors, each a file with one constant DETECTOR. Found by walking the package: a new file is a new detector."""
 
-import importlib
-import pkgutil
 from collections.abc import Mapping
 
 from homeostat.core.errors import NotFound, near
+from homeostat.core.plugins import plugins
 from homeostat.watch.detector import DetectorKind
 
-
-def _discover() -> dict[str, DetectorKind]:
-    modules = [importlib.import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__)]
-    return dict(sorted((module.DETECTOR.name, module.DETECTOR) for module in modules))
-
-
-DETECTORS: Mapping[str, DetectorKind] = _discover()
+DETECTORS: Mapping[str, DetectorKind] = plugins(__name__, __path__, "DETECTOR")
 
 
 def detector(name: str) -> DetectorKind:

@@ -1,20 +1,13 @@
 """Estimators of performance without labels, each a file with one constant ESTIMATOR. Found by walking the package."""
 
-import importlib
-import pkgutil
 from collections.abc import Mapping, Sequence
 
 from homeostat.core.columns import Task
 from homeostat.core.errors import NotFound, near
+from homeostat.core.plugins import plugins
 from homeostat.watch.estimator import Estimator
 
-
-def _discover() -> dict[str, Estimator]:
-    modules = [importlib.import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__)]
-    return dict(sorted((module.ESTIMATOR.name, module.ESTIMATOR) for module in modules))
-
-
-ESTIMATORS: Mapping[str, Estimator] = _discover()
+ESTIMATORS: Mapping[str, Estimator] = plugins(__name__, __path__, "ESTIMATOR")
 
 
 def estimators(names: Sequence[str] | None, *, task: Task, metric: str) -> list[Estimator]:

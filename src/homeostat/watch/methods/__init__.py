@@ -1,22 +1,16 @@
 """Drift methods, each a file with one constant METHOD. Found by walking the package: a new file is a new method."""
 
-import importlib
-import pkgutil
 from collections.abc import Mapping, Sequence
 
 from homeostat.core.columns import Kind
 from homeostat.core.errors import NotFound, near
+from homeostat.core.plugins import plugins
 from homeostat.watch.method import Method, SampleKind
 
 _DEFAULTS: Mapping[SampleKind, tuple[str, ...]] = {"number": ("wasserstein",), "category": ("jensen_shannon",)}
 
 
-def _discover() -> dict[str, Method]:
-    modules = [importlib.import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__)]
-    return dict(sorted((module.METHOD.name, module.METHOD) for module in modules))
-
-
-METHODS: Mapping[str, Method] = _discover()
+METHODS: Mapping[str, Method] = plugins(__name__, __path__, "METHOD")
 
 
 def method(name: str) -> Method:

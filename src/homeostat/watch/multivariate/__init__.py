@@ -1,21 +1,15 @@
 """Measures of drift of all columns together, each a file with one constant METHOD. Found by walking the package."""
 
-import importlib
-import pkgutil
 from collections.abc import Mapping, Sequence
 
 from homeostat.core.errors import NotFound, near
+from homeostat.core.plugins import plugins
 from homeostat.watch.joint import JointMethod
 
 DEFAULTS = ("domain_classifier", "pca_reconstruction")
 
 
-def _discover() -> dict[str, JointMethod]:
-    modules = [importlib.import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__)]
-    return dict(sorted((module.METHOD.name, module.METHOD) for module in modules))
-
-
-JOINT_METHODS: Mapping[str, JointMethod] = _discover()
+JOINT_METHODS: Mapping[str, JointMethod] = plugins(__name__, __path__, "METHOD")
 
 
 def joint_methods(names: Sequence[str] | None = None) -> list[JointMethod]:
