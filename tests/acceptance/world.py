@@ -10,18 +10,19 @@ import numpy as np
 import polars as pl
 
 from homeostat.app.following import RouteFollower
-from homeostat.app.loading import package_loader
 from homeostat.app.project import load
 from homeostat.app.wiring import House, open_house
 from homeostat.core.ports.probe import CandidateProbe
 from homeostat.core.records.cycles import Cycle, CycleState
-from homeostat.registry.versions import CHAMPION
+from homeostat.registry.versions import CHAMPION, package_of
 from homeostat.retrain.cycle import CycleRequest, run_cycle
 from homeostat.retrain.requests import request_of
 from homeostat.retrain.simulated_time import InlineDurable, SimulatedClock
 from homeostat.retrain.stages import LiveStages
 from homeostat.retrain.tick import decide_and_ask
 from homeostat.testing.serving import PlaneInThread
+from homeostat.train.package import Package, read_package
+from homeostat.train.signature import from_json
 from homeostat.watch.look import look
 from homeostat.watch.reference import kept_reference
 
@@ -55,6 +56,18 @@ def rows(n: int, *, start: datetime, turned: bool, seed: int) -> pl.DataFrame:
     return pl.DataFrame({"t": times, "a": a, "b": b, "y": y.astype(int)})
 
 
+def packages_of(house: House) -> Callable[[str, int], Package]:
+    """Return what loads a version's package into this process, its files checked first."""
+
+    def load_version(model: str, version: int) -> Package:
+        with house.store.read() as tx:
+            found = tx.models.get(model, version)
+        signature = from_json(found.signature) if found.source else None
+        return read_package(package_of(found, blobs=house.blobs), signature=signature)
+
+    return load_version
+
+
 @dataclass
 class World:
     """The loop of one project under a fixed clock. Every pause of a waiting step lets traffic flow."""
@@ -76,7 +89,7 @@ class World:
         self.clock = SimulatedClock(BEGIN)
         self.house = open_house(load(self.root / "homeostat.yaml"), writer_id="test", actor="ann", clock=self.clock)
         self.plane = PlaneInThread(
-            package_loader(self.house), self.house.records, self.clock, time_column="t", trial_timeout_s=60.0
+            packages_of(self.house), self.house.records, self.clock, time_column="t", trial_timeout_s=60.0
         )
         self.follower = RouteFollower(self.house, self.plane, worker_id="worker-0")
 

@@ -18,21 +18,6 @@ if TYPE_CHECKING:
     from homeostat.serve.hosts.forks import Forks
     from homeostat.serve.hosts.host import HostSettings
     from homeostat.serve.switchboard import Load
-    from homeostat.train.package import Package
-
-
-def package_loader(house: House) -> "Callable[[str, int], Package]":
-    """Return what loads a version's package into this process, its files checked first: for whoever asks models without a server."""
-    from homeostat.train.package import read_package
-    from homeostat.train.signature import from_json
-
-    def load_version(model: str, version: int) -> "Package":
-        with house.store.read() as tx:
-            found = tx.models.get(model, version)
-        signature = from_json(found.signature) if found.source else None
-        return read_package(package_of(found, blobs=house.blobs), signature=signature)
-
-    return load_version
 
 
 def explainers(house: House) -> "Explainers":

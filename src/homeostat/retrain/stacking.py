@@ -5,7 +5,8 @@ A cycle of that policy trains with this instead of the project's function, which
 with it, so that the next cycle goes on where the champion of that day stands.
 
 Rows are cut by time: rows up to `trained_until` were seen by some member; only later ones teach the weights. A member that is fitted does
-not see the newest rows, so that they can teach its weight.
+not see the newest rows, so that they can teach its weight. `policies/stack.py` is the same without a gate and without cycles, and says why it
+stands by itself.
 """
 
 from collections.abc import Callable, Sequence

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -24,14 +24,14 @@ class DetectorKind:
 
     name: str
     takes: Stream
-    make: Callable[[], Any]
+    make: Callable[[], Detector]
 
-    def restored(self, state: Json | None) -> Any:
+    def restored(self, state: Json | None) -> Detector:
         """Return the detector that `kept` wrote, a new one for None."""
         return self.make() if state is None else msgspec.convert(state, type(self.make()))
 
 
-def kept(detector: Any) -> Json:
+def kept(detector: Detector) -> Json:
     """Return a detector's whole state as JSON-ready values."""
     state: Json = msgspec.to_builtins(detector)
     return state

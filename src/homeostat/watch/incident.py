@@ -19,7 +19,6 @@ OVER = 2  # windows in a row without an alarm
 WORSE = 1.5  # times the severity that was told last
 
 Word = Literal["opened", "reopened", "escalated", "resolved", "continued"]
-TOLD: frozenset[Word] = frozenset({"opened", "escalated", "resolved"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

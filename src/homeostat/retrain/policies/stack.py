@@ -1,6 +1,12 @@
 """A stack of past champions that is renewed on signs of change within a budget, and weighed anew whenever labels come.
 
 The parts are `retrain/stack.py`, `retrain/renewal.py` and `watch/change.py`, with the same settings for every project.
+
+The loop renews its stack in `retrain/stacking.py`, by the same parts and signs. The two are not one, as they live under other conditions. There
+a cycle makes one package, which a gate must be able to judge: a member is fitted without the newest rows, which teach its weight, half of
+what is new tests the whole, and all that goes on to the next cycle is in the package, in times of rows. Here nobody judges: a member is fitted on every known row,
+answers alone until newer labels come, and is weighed anew at each step without a cycle; what was said before is kept and not asked again. That
+is what the policy is for: what renewing could bring at best, beside what the loop brings.
 """
 
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,7 @@
 """A whole batch: what was done is known, what is left is done, and the output appears at once when all of it is."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -52,9 +52,6 @@ class Done:
     rejected: int
     rejects: str | None
     resumed: int
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def begun_version(output: Path, asked: str) -> int | None:

@@ -6,7 +6,6 @@ from datetime import datetime
 from homeostat.watch.control.individuals import individuals
 from homeostat.watch.control.point import Point
 
-WEEK_HOURS = 168
 LEAST_WEEKS = 4
 
 
