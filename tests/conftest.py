@@ -1,3 +1,5 @@
+import os
+import random
 import threading
 from collections.abc import Iterator
 
@@ -23,3 +25,12 @@ def postgres() -> Iterator[Postgres]:
     """Return a running PostgreSQL server, one for the whole session, started by the first test that asks for it."""
     with server() as running:
         yield running
+
+
+@pytest.fixture
+def seed(capsys: pytest.CaptureFixture[str]) -> int:
+    """Return the seed of the test, which is printed: HOMEOSTAT_TEST_SEED sets it, to see a failure again."""
+    found = int(os.environ.get("HOMEOSTAT_TEST_SEED") or random.SystemRandom().randrange(2**32))
+    with capsys.disabled():
+        print(f"[seed {found}]", end=" ", flush=True)
+    return found

@@ -1,13 +1,13 @@
 """No request makes a door fail, hang, or answer in a shape that the document does not describe."""
 
 import json
-import os
 import random
 import socket
 
 import pytest
+from tests.exploring import explore
 from tests.web import junk
-from tests.web.doors import HOST, control_door, furnish
+from tests.web.doors import control_door, furnish
 
 from homeostat.audit.log import verify
 from homeostat.storage.sql.store import open_memory_store, open_store
@@ -37,15 +37,6 @@ def behind(tmp_path, monkeypatch, store):
     with control_door(tmp_path, store=store) as (door, house):
         known = furnish(door, house)
         yield door, json.loads(door.send("GET", "/openapi.json")[2]), house, known
-
-
-@pytest.fixture
-def seed(capsys):
-    """Return the seed of the test, which is printed: HOMEOSTAT_TEST_SEED sets it, to see a failure again."""
-    found = int(os.environ.get("HOMEOSTAT_TEST_SEED") or random.SystemRandom().randrange(2**32))
-    with capsys.disabled():
-        print(f"[seed {found}]", end=" ", flush=True)
-    return found
 
 
 def faults_of(answer, *, method, is_native):
@@ -116,59 +107,27 @@ class TestWithPostgres:
 
 
 def test_what_schemathesis_makes_of_the_document_is_answered(behind, seed):
-    explore(behind, seed, examples=1, operations=30)
+    asked(behind, seed, examples=1, operations=30)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 def test_much_of_what_schemathesis_makes_of_the_document_is_answered(behind, seed):
-    explore(behind, seed, examples=50, operations=None)
+    asked(behind, seed, examples=50, operations=None)
 
 
-def explore(behind, seed, *, examples, operations):
+def asked(behind, seed, *, examples, operations):
     """Send what fits the document and what does not, so many of each for so many operations, or all."""
-    schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not installed")
-    from hypothesis import HealthCheck, Phase, given, settings
-    from hypothesis import seed as seeded
-    from hypothesis.errors import Unsatisfiable
-
     door, document, _, _ = behind
     sent = 0
 
-    def check(case):
+    def check(method, url, headers, body):
         nonlocal sent
-        method, url, headers, body = prepared(case)
         answer = door.send(method, url, headers=headers, body=body)
         sent += 1
         native = is_native(url.partition("?")[0])
         for fault in faults_of(answer, method=method, is_native=native):
             raise AssertionError(f"seed {seed}: {fault}: {method} {url[:500]} {headers} {body[:500]!r}")
 
-    found = [each.ok() for each in schemathesis.openapi.from_dict(document).get_all_operations()]
-    found = found if operations is None else random.Random(seed).sample(found, operations)
-    for operation in found:
-        for mode in schemathesis.GenerationMode:
-            run = settings(
-                max_examples=examples,
-                database=None,
-                deadline=None,
-                suppress_health_check=list(HealthCheck),
-                phases=[Phase.generate],
-            )
-            try:
-                seeded(seed)(run(given(operation.as_strategy(generation_mode=mode))(check)))()
-            except Unsatisfiable:  # nothing that it takes could be wrong
-                assert mode is schemathesis.GenerationMode.NEGATIVE
-    assert sent > len(found)
-
-
-def prepared(case):
-    import requests
-
-    options = case.as_transport_kwargs(base_url=f"http://{HOST}")
-    options.pop("cookies", None)
-    request = requests.Request(**options).prepare()
-    body = request.body or b""
-    body = body.encode() if isinstance(body, str) else body
-    kind = request.headers.get("content-type")
-    return request.method, request.path_url, {"content-type": kind} if kind else {}, body
+    found = explore(document, check, seed=seed, examples=examples, most=operations)
+    assert sent > found

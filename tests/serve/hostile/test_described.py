@@ -4,6 +4,7 @@ import json
 import random
 
 import pytest
+from tests.exploring import explore
 from tests.web import junk
 
 
@@ -27,52 +28,25 @@ def send(hall, seed, method, url, *, headers=None, body=b""):
     return answer.status_code
 
 
-def explore(hall, document, seed, *, examples, most=None):
+def asked(hall, document, seed, *, examples, most=None):
     """Send what fits the document and what does not, so many of each for so many operations, or all."""
-    schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not installed")
-    import requests
-    from hypothesis import HealthCheck, Phase, given, settings
-    from hypothesis import seed as seeded
-    from hypothesis.errors import Unsatisfiable
-
     statuses = []
 
-    def check(case):
-        options = case.as_transport_kwargs(base_url="http://127.0.0.1")
-        options.pop("cookies", None)
-        made = requests.Request(**options).prepare()
-        body = made.body or b""
-        kind = made.headers.get("content-type")
-        headers = {"content-type": kind} if kind else {}
-        body = body.encode() if isinstance(body, str) else body
-        statuses.append(send(hall, seed, made.method, made.path_url, headers=headers, body=body))
+    def check(method, url, headers, body):
+        statuses.append(send(hall, seed, method, url, headers=headers, body=body))
 
-    operations = [each.ok() for each in schemathesis.openapi.from_dict(document).get_all_operations()]
-    operations = operations if most is None else random.Random(seed).sample(operations, most)
-    run = settings(
-        max_examples=examples,
-        database=None,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-        phases=[Phase.generate],
-    )
-    for operation in operations:
-        for mode in schemathesis.GenerationMode:
-            try:
-                seeded(seed)(run(given(operation.as_strategy(generation_mode=mode))(check)))()
-            except Unsatisfiable:  # nothing that it takes could be wrong
-                assert mode is schemathesis.GenerationMode.NEGATIVE
-    assert len(statuses) > len(operations)
+    operations = explore(document, check, seed=seed, examples=examples, most=most)
+    assert len(statuses) > operations
 
 
 def test_what_schemathesis_makes_of_the_document_is_answered(hall, document, seed):
-    explore(hall, document, seed, examples=1, most=8)
+    asked(hall, document, seed, examples=1, most=8)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 def test_much_of_what_schemathesis_makes_of_the_document_is_answered(hall, document, seed):
-    explore(hall, document, seed, examples=150)
+    asked(hall, document, seed, examples=150)
 
 
 def spoil(hall, document, seed, *, count):
