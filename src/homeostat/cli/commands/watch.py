@@ -1,8 +1,11 @@
 """homeostat watch: what was seen in the windows of production."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from homeostat.core.records.watching import WindowVerdict
 
 COMMAND = typer.Typer(help="Windows of production: performance, drift, data quality.", no_args_is_help=True)
 
@@ -17,13 +20,10 @@ def show_(
 
     Example: homeostat watch show --check
     """
-    from homeostat.cli.house import here
     from homeostat.cli.output import show
     from homeostat.cli.told import windows_text
 
-    house = here()
-    with house.store.read() as tx:
-        found = tx.watch.verdicts(house.project.model, limit=last)
+    found = _judged(last)
     show(found, windows_text(found))
     return 1 if check and found and found[-1].state == "alarm" else 0
 
@@ -37,13 +37,10 @@ def groups(
 
     Example: homeostat watch groups --last 20
     """
-    from homeostat.cli.house import here
     from homeostat.cli.output import show
     from homeostat.cli.told import groups_over_time
 
-    house = here()
-    with house.store.read() as tx:
-        found = tx.watch.verdicts(house.project.model, limit=last)
+    found = _judged(last)
     told = [
         {"start": one.window_start, "end": one.window_end}
         | {name: one.body["verdict"].get(name, []) for name in ("slices", "found_slices", "fairness")}
@@ -62,13 +59,10 @@ def calibration(
     Example: homeostat watch calibration --last 30
     """
     from homeostat.cli.calibrated import calibration_text
-    from homeostat.cli.house import here
     from homeostat.cli.output import show
     from homeostat.watch.answered import answered_together, answers_of, told
 
-    house = here()
-    with house.store.read() as tx:
-        found = tx.watch.verdicts(house.project.model, limit=last)
+    found = _judged(last)
     whole = answered_together(found)
     windows = [{"start": one.window_start, "end": one.window_end} | told(answers_of(one)) for one in found]
     show({"windows": windows, "together": whole}, calibration_text(windows, whole))
@@ -103,3 +97,12 @@ def acknowledge(
     ended = note(store=house.store, model=model, actor=by or house.actor, now=now, since=start, reason=reason)
     told = f"limits of {model} are learned anew from windows that start at {start:%Y-%m-%d %H:%M} UTC; incidents ended: {ended}"
     show({"model": model, "since": start, "incidents_ended": ended}, told)
+
+
+def _judged(last: int) -> "list[WindowVerdict]":
+    """Return the newest windows of the project's model, oldest first."""
+    from homeostat.cli.house import here
+
+    house = here()
+    with house.store.read() as tx:
+        return tx.watch.verdicts(house.project.model, limit=last)
