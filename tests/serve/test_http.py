@@ -510,5 +510,5 @@ def test_an_error_that_cannot_be_told_is_still_an_answer():
     from homeostat.core.errors import InvalidInput
     from homeostat.serve.app import _told
 
-    assert _told(InvalidInput("half a surrogate: \ud800"), None, "/x").status == 500
-    assert _told(InvalidInput("whole"), None, "/x").status == 400
+    assert _told(InvalidInput("half a surrogate: \ud800"), None).status == 500
+    assert _told(InvalidInput("whole"), None).status == 400

@@ -12,14 +12,13 @@ from homeostat.serve.border import Hosts
 from homeostat.serve.door import Desk, Endpoint
 from homeostat.serve.exchange import Request, Response
 from homeostat.serve.express import Express
-from homeostat.serve.headers import as_json
+from homeostat.serve.headers import BROKEN, as_json
 from homeostat.serve.heads import Reply, Take
 from homeostat.serve.paths import MethodNotAllowed, Paths
 from homeostat.serve.protocols import doors
 from homeostat.serve.wire import error_json
 
 log = logging.getLogger(__name__)
-_BROKEN = {"error": {"code": "internal", "message": "the server made a mistake", "hint": "its log has the details"}}
 
 
 class App:
@@ -31,7 +30,7 @@ class App:
         self._hosts = Hosts(desk.settings.host)
         self._metrics = desk.plane.metrics
         self._working: set[asyncio.Task[None]] = set()
-        self._express = Express(desk, self._ordinary, refused)
+        self._express = Express(desk, self._ordinary, _told)
 
     def short_way(self, request: Request) -> Take | None:
         """Return what takes requests of this head and answers them without anybody waiting; None where the ordinary way is theirs."""
@@ -76,10 +75,10 @@ class App:
         except HomeostatError as error:
             if error.http_status >= 500:
                 log.warning("serve.request_failed", extra=_fields(error, request, pattern))
-            response = _told(error, endpoint, pattern)
+            response = _told(error, endpoint)
         except Exception:  # border: a request; what is no HomeostatError is our fault
             log.exception("serve.request_broke", extra={"path": pattern, **_named(request)})
-            response = as_json(_BROKEN, status=500)
+            response = BROKEN
         self._metrics.requested(pattern, response.status, time.perf_counter() - start)
         return response
 
@@ -101,12 +100,12 @@ def _fields(error: HomeostatError, request: Request, pattern: str) -> dict[str, 
     }
 
 
-def _told(error: HomeostatError, endpoint: Endpoint | None, pattern: str) -> Response:
+def _told(error: HomeostatError, endpoint: Endpoint | None) -> Response:
     try:
         return refused(error, endpoint)
     except Exception:  # border: an error that cannot be told is one of ours, and the client still waits
-        log.exception("serve.request_broke", extra={"path": pattern})
-        return as_json(_BROKEN, status=500)
+        log.exception("serve.request_broke", extra={"path": "none" if endpoint is None else endpoint.path})
+        return BROKEN
 
 
 def refused(error: HomeostatError, endpoint: Endpoint | None) -> Response:

@@ -6,6 +6,7 @@ process, breaks its own request only. Where a model's process is away, patient r
 """
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from homeostat.serve.evaluator import Evaluator, ModelError, Quick, refuse_unsou
 from homeostat.serve.table import Table
 from homeostat.track.predictions import Predictions
 
+log = logging.getLogger(__name__)
 MOST_ROWS = 4096  # of one batch; a single request may have more
 _AGAIN = 2  # a process that was killed by somebody else is there the next time; a request that ended it twice is refused by then
 INLINE_ROWS = 1024  # a compiled model answers so many within a millisecond or two: more go to a thread
@@ -159,10 +161,22 @@ class QueueBatcher:
                 rows += table.height
                 batch.append((table, future))
                 is_patient = is_patient and patient
+            await self._settle(batch, again=_AGAIN if is_patient else 0)
+        self._pump = None
+
+    async def _settle(self, batch: list[_Waiting], *, again: int) -> None:
+        """Ask for a batch. What breaks our own code ends nothing but its own request: the others are asked, and what comes behind them."""
+        try:
             wanted = self._to_ask(batch)
             if wanted:
-                await self._evaluate(wanted, again=_AGAIN if is_patient else 0)
-        self._pump = None
+                await self._evaluate(wanted, again=again)
+        except Exception as error:  # border: requests
+            if len(batch) > 1:
+                for one in batch:
+                    await self._settle([one], again=again)
+                return
+            log.exception("serve.batch_broke", extra={"kind": self._evaluator.kind, "rows": batch[0][0].height})
+            _refuse(batch, ModelError(type(error).__name__, str(error)))
 
     async def _outage(self) -> None:
         """Let who is patient wait until the evaluator is back, no longer than a batch may take; tell all others."""

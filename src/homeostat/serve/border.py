@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from homeostat.core.errors import HomeostatError, InvalidInput, NotAllowed, near
 from homeostat.core.values import Json
+from homeostat.serve.headers import BROKEN
 from homeostat.serve.wire import error_json
 
 log = logging.getLogger(__name__)
@@ -135,16 +136,7 @@ def guarded(handler: Handler, *, hosts: Hosts, count: Callable[[int], None]) -> 
             response = Response(status_code=400)
         except Exception:  # border: a request; what is no HomeostatError is our fault
             log.exception("serve.request_broke", extra={"method": request.method, "path": request.url.path[:200]})
-            response = as_json(
-                {
-                    "error": {
-                        "code": "internal",
-                        "message": "the server made a mistake",
-                        "hint": "its log has the details",
-                    }
-                },
-                status=500,
-            )
+            response = Response(BROKEN.body, status_code=BROKEN.status, media_type=BROKEN.media_type)
         count(response.status_code)
         return response
 

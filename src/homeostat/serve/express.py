@@ -7,6 +7,7 @@ left to the ordinary way, which begins anew with the same bytes and says what th
 """
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from homeostat.serve.beside import MOST_BYTES
 from homeostat.serve.door import Desk, Endpoint
 from homeostat.serve.evaluator import refuse_unsound
 from homeostat.serve.exchange import Request, Response
+from homeostat.serve.headers import BROKEN
 from homeostat.serve.heads import Reply, Take
 from homeostat.serve.lane import Lane
 from homeostat.serve.manner import Batch, Manner
@@ -31,6 +33,7 @@ from homeostat.serve.taken import Taken, rows_of
 from homeostat.serve.tracing import Tracing
 
 MOST_ROWS = 256  # of one request
+log = logging.getLogger(__name__)
 Refuse = Callable[[HomeostatError, Endpoint], Response]
 Ordinary = Callable[[Request, Reply], None]
 
@@ -70,6 +73,9 @@ class Express:
             read = manner.read(lane, request)
         except HomeostatError:
             return False
+        except Exception:  # border: the ordinary way reads it by itself
+            log.exception("serve.not_read", extra={"model": model, "path": endpoint.path})
+            read = None
         if read is None:
             return False
         asked, wish = read
@@ -110,16 +116,16 @@ class Express:
     def _flush_one(self, lane: Lane, requests: list[Taken]) -> None:
         assert lane.model is not None
         start = time.perf_counter()
-        table = Table.join([one.asked.rows.table for one in requests])
         try:
+            table = Table.join([one.asked.rows.table for one in requests])
             found = lane.model.answer(table)
             refuse_unsound(found, table.height)
+            batch = Batch.of(found, start=start, seconds=time.perf_counter() - start, height=table.height)
         except Exception:  # noqa: BLE001 - border: the ordinary way asks again, one by one, and words what happens
             for one in requests:
                 self._ordinary(one.request, one.reply)
             return
         self._desk.plane.remember(lane.route.model, table)
-        batch = Batch.of(found, start=start, seconds=time.perf_counter() - start, height=table.height)
         batch.table = table
         at = 0
         for one in requests:
@@ -169,32 +175,66 @@ class Express:
             told = await self._desk.plane.fail(question, lane.loaded, error, start=taken.start)
         except HomeostatError as unrecorded:
             told = unrecorded
+        except Exception:  # border: a request
+            log.exception("serve.request_broke", extra=_whose(lane, taken))
+            self._break(lane, taken)
+            return
         response = self._refuse(told, taken.endpoint)
         if self._tracing is not None:
-            _trace_failure(self._tracing, lane, taken, error, told)
+            _trace_failure(self._tracing, lane, taken, error, told.code)
         self._metrics.requested(taken.endpoint.path, response.status, time.perf_counter() - taken.start)
         taken.reply(response)
 
-    # -- both: recorded, then told
+    # -- both: worded, recorded, then told
 
     def _finish(self, lane: Lane, requests: list[Taken]) -> None:
-        """Record answers in one write; when they are kept, tell them."""
-        rows = rows_of(lane, requests, self._desk.plane.recording, received=self._desk.clock.now())
-        if not rows:
-            self._tell(lane, requests, None)
-            return
-        record = self._desk.record
-        number(rows, record.stamps(count(rows)))
+        """Word the answers, so that none is recorded that cannot be given; record them in one write; when they are kept, tell them."""
+        worded = []
+        for one in requests:
+            assert one.batch is not None
+            try:
+                one.response = one.manner.tell(lane, one.request_id, one.batch, one.rows, one.wish)
+            except Exception:  # border: a request
+                log.exception("serve.request_broke", extra=_whose(lane, one))
+                self._break(lane, one)
+            else:
+                worded.append(one)
+        if worded:
+            self._record(lane, worded)
 
-        def done(error: HomeostatError | None) -> None:
+    def _record(self, lane: Lane, requests: list[Taken]) -> None:
+        is_handed_over = False
+
+        def done(error: Exception | None) -> None:
+            nonlocal is_handed_over
+            is_handed_over = True
             if threading.get_ident() == self._thread:
                 self._tell(lane, requests, error)
             else:
                 self._loop.call_soon_threadsafe(self._tell, lane, requests, error)
 
-        record.submit(lane.route.model, lines(rows), done)
+        try:
+            rows = rows_of(lane, requests, self._desk.plane.recording, received=self._desk.clock.now())
+            if rows:
+                record = self._desk.record
+                number(rows, record.stamps(count(rows)))
+                record.submit(lane.route.model, lines(rows), done)
+            else:
+                done(None)
+        except Exception as error:  # border: the ordinary way records them one by one
+            if is_handed_over:
+                raise
+            log.exception("serve.not_recorded", extra={"model": lane.route.model, "requests": len(requests)})
+            done(error)
 
-    def _tell(self, lane: Lane, requests: list[Taken], error: HomeostatError | None) -> None:
+    def _break(self, lane: Lane, taken: Taken) -> None:
+        """Say that the server made a mistake with a request; nothing is recorded of it."""
+        if self._tracing is not None:
+            _trace_failure(self._tracing, lane, taken, None, "internal")
+        self._metrics.requested(taken.endpoint.path, BROKEN.status, time.perf_counter() - taken.start)
+        taken.reply(BROKEN)
+
+    def _tell(self, lane: Lane, requests: list[Taken], error: Exception | None) -> None:
         """Tell everyone, or let the ordinary way say why it could not be recorded."""
         if error is not None:
             for one in requests:
@@ -205,7 +245,8 @@ class Express:
         for one in requests:
             batch = one.batch
             assert batch is not None
-            one.reply(one.manner.tell(lane, one.request_id, batch, one.rows, one.wish))
+            assert one.response is not None
+            one.reply(one.response)
             together.setdefault((batch.start, one.endpoint.path), []).append(one)
             if self._tracing is not None:
                 _trace(self._tracing, lane, one, now)
@@ -217,6 +258,16 @@ class Express:
             assert batch is not None
             rows = sum([one.asked.rows.table.height for one in alike])
             series.evaluated("ok", len(alike), rows, batch.height, batch.seconds)
+
+
+def _whose(lane: Lane, one: Taken) -> dict[str, object]:
+    """Return what a log says of a request."""
+    return {
+        "path": one.endpoint.path,
+        "model": lane.route.model,
+        "version": lane.version,
+        "request_id": one.request_id,
+    }
 
 
 def _trace(tracing: Tracing, lane: Lane, one: Taken, now: float) -> None:
@@ -232,11 +283,11 @@ def _trace(tracing: Tracing, lane: Lane, one: Taken, now: float) -> None:
     tracing.tell(trail)
 
 
-def _trace_failure(tracing: Tracing, lane: Lane, one: Taken, error: Exception, told: HomeostatError) -> None:
+def _trace_failure(tracing: Tracing, lane: Lane, one: Taken, error: Exception | None, code: str) -> None:
     trail = one.trail
     if trail is None:
         return
-    trail.version, trail.route, trail.error = lane.version, "champion", told.code
+    trail.version, trail.route, trail.error = lane.version, "champion", code
     trail.end = time.perf_counter()
-    trail.evaluated(one.start, 0.0, trail.end, lane.version, type(error).__name__)
+    trail.evaluated(one.start, 0.0, trail.end, lane.version, None if error is None else type(error).__name__)
     tracing.tell(trail)

@@ -19,6 +19,12 @@ def as_json(value: Json, *, status: int = 200, headers: tuple[tuple[str, str], .
     return Response(status=status, body=msgspec.json.encode(value), headers=headers)
 
 
+BROKEN = as_json(
+    {"error": {"code": "internal", "message": "the server made a mistake", "hint": "its log has the details"}},
+    status=500,
+)
+
+
 def timeout_of(headers: Mapping[str, str]) -> float | None:
     """Return the seconds that `X-Request-Timeout-Ms` allows, None without; raise InvalidInput where it is no number above 0."""
     text = headers.get("x-request-timeout-ms")

@@ -48,14 +48,14 @@ class Recorder:
     def _submit(self, model: str, rows: Sequence[Recorded], futures: "Sequence[asyncio.Future[None]]") -> None:
         """Hand rows to the record, on the event loop or in a thread."""
         tell = self._teller(futures)
-        number(rows, self._record.stamps(count(rows)))
         try:
+            number(rows, self._record.stamps(count(rows)))
             self._record.submit(model, lines(rows), tell)
-        except HomeostatError as error:  # a name that is no folder's, say
+        except Exception as error:  # noqa: BLE001 - border: each request says it to its client
             tell(error)
 
-    def _teller(self, futures: Sequence["asyncio.Future[None]"]) -> Callable[[HomeostatError | None], None]:
-        def done(error: HomeostatError | None) -> None:
+    def _teller(self, futures: Sequence["asyncio.Future[None]"]) -> Callable[[Exception | None], None]:
+        def done(error: Exception | None) -> None:
             if threading.get_ident() == self._thread:
                 _tell(futures, error)
             else:
@@ -64,7 +64,7 @@ class Recorder:
         return done
 
 
-def _tell(futures: Sequence["asyncio.Future[Any]"], error: HomeostatError | None) -> None:
+def _tell(futures: Sequence["asyncio.Future[Any]"], error: Exception | None) -> None:
     for future in futures:
         if future.done():
             continue

@@ -10,7 +10,7 @@ import numpy as np
 
 from homeostat.serve.decoder import Asked
 from homeostat.serve.door import Endpoint
-from homeostat.serve.exchange import Request
+from homeostat.serve.exchange import Request, Response
 from homeostat.serve.heads import Reply
 from homeostat.serve.lane import Lane
 from homeostat.serve.manner import Batch, Manner
@@ -23,7 +23,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Taken(msgspec.Struct, eq=False):
-    """A request on this way, and its rows of a batch once there is an answer."""
+    """A request on this way, its rows of a batch once there is an answer, and the answer once it is worded."""
 
     endpoint: Endpoint
     manner: Manner
@@ -36,6 +36,7 @@ class Taken(msgspec.Struct, eq=False):
     trail: Trail | None = None
     batch: Batch | None = None
     rows: slice = slice(0)
+    response: Response | None = None
 
 
 def rows_of(lane: Lane, requests: list[Taken], recording: Recording, *, received: datetime) -> Sequence[Recorded]:
