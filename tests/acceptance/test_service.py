@@ -17,7 +17,7 @@ from homeostat.app.route_rules import set_segments
 from homeostat.app.status import status
 from homeostat.core.errors import CheckFailed
 from homeostat.registry.health import why_unhealthy
-from homeostat.serve.hosts.host import FENCED_AFTER
+from homeostat.serve.hosts.fence import FENCED_AFTER
 
 PATH = f"/models/{MODEL}/predict"
 ROW = {"a": 0.25, "b": "x"}

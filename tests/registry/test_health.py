@@ -7,7 +7,13 @@ import pytest
 from homeostat.core.records.registry import ModelVersion
 from homeostat.core.records.routes import Segment, Split
 from homeostat.registry import health
-from homeostat.registry.health import replace_unhealthy_champion, take_unhealthy_out, tell_unhealthy, why_unhealthy
+from homeostat.registry.health import (
+    replace_unhealthy_champion,
+    take_unhealthy_out,
+    tell_recovered,
+    tell_unhealthy,
+    why_unhealthy,
+)
 from homeostat.registry.routing import promote, roll_back, set_rules
 from homeostat.storage.sql.store import open_memory_store
 
@@ -107,3 +113,17 @@ def test_a_version_of_a_segment_or_share_that_was_given_up_leaves_them_once(stor
     assert take_unhealthy_out(store=store, model="m", actor="homeostat", now=NOW) == []
     with store.read() as tx:
         assert tx.routes.get("m").versions == (1,)
+
+
+def test_only_a_champion_that_nobody_replaced_is_well_again_when_it_answers(store):
+    put(store, 1)
+    for version in (1, 2):
+        given_up(store, version)
+    assert replace_unhealthy_champion(store=store, model="m", actor="homeostat", now=NOW) is None
+    for version in (2, 1, 1):
+        tell_recovered(store, model="m", version=version, worker_id="w0", now=NOW)
+    assert why_unhealthy(store, model="m", version=1) is None
+    assert why_unhealthy(store, model="m", version=2) == "it died"
+    with store.read() as tx:
+        (event,) = tx.audit.events(kinds=["model_version.recovered"])
+    assert (event.actor, event.payload) == ("w0", {"version": 1})

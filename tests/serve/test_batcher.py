@@ -13,6 +13,7 @@ class Breaks:
     """Answers, but breaks where it is not foreseen: over what it refuses to look at, and what it cannot put into words."""
 
     kind = "thread"
+    is_half_open = False
 
     def down(self):
         return None

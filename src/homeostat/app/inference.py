@@ -18,7 +18,7 @@ from homeostat.app.project import load
 from homeostat.app.supervisor import exit_when_orphaned, run_program
 from homeostat.app.wiring import House, open_house, recording_of
 from homeostat.core.records.registry import ModelVersion
-from homeostat.registry.health import tell_unhealthy
+from homeostat.registry.health import tell_recovered, tell_unhealthy
 from homeostat.serve.switching import OnLoop
 
 if TYPE_CHECKING:
@@ -141,18 +141,15 @@ def plane_of(house: House, metrics: "ServeMetrics | None" = None) -> "Plane":
 
     settings, data = house.project.serve, house.project.data
 
-    def given_up(model: str, version: int, reason: str) -> None:
-        """Tell the store, in a thread: the event loop must not wait for it."""
-        tell = partial(
-            tell_unhealthy,
-            house.store,
-            model=model,
-            version=version,
-            reason=reason,
-            worker_id=house.actor,
-            now=house.clock.now(),
+    # the store is told in a thread: the event loop must not wait for it
+    def told(tell: "Callable[..., None]", model: str, version: int, **more: str) -> None:
+        tell_it = partial(
+            tell, house.store, model=model, version=version, worker_id=house.actor, now=house.clock.now(), **more
         )
-        asyncio.get_running_loop().run_in_executor(None, tell)
+        asyncio.get_running_loop().run_in_executor(None, tell_it)
+
+    def given_up(model: str, version: int, reason: str) -> None:
+        told(tell_unhealthy, model, version, reason=reason)
 
     runs: dict[tuple[str, int], str] = {}
 
@@ -163,7 +160,7 @@ def plane_of(house: House, metrics: "ServeMetrics | None" = None) -> "Plane":
         ratio=settings.traces, run_of=lambda model, version: runs.get((model, version)), instance=house.actor
     )
     return Plane(
-        loader(house, on_unhealthy=given_up, on_found=found),
+        loader(house, on_unhealthy=given_up, on_healthy=partial(told, tell_recovered), on_found=found),
         house.records,
         house.clock,
         time_column=data.time,

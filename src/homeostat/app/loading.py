@@ -10,6 +10,7 @@ from homeostat.app.environments import Environments
 from homeostat.app.wiring import House
 from homeostat.core.duration import size_bytes
 from homeostat.core.records.registry import ModelVersion
+from homeostat.registry.health import UNHEALTHY
 from homeostat.registry.versions import package_of
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def loader(
     house: House,
     *,
     on_unhealthy: Callable[[str, int, str], None] = lambda *_: None,
+    on_healthy: Callable[[str, int], None] = lambda *_: None,
     on_found: Callable[[ModelVersion], None] = lambda _: None,
 ) -> "Load":
     """Return what loads a version, its files checked first: its compiled form where it has one that agrees, else a process of its own.
@@ -99,6 +101,8 @@ def loader(
             signature=found.signature if found.source else None,
             settings=process,
             on_unhealthy=lambda reason: on_unhealthy(model, version, reason),
+            on_healthy=lambda: on_healthy(model, version),
+            given_up="it was given up before" if found.health == UNHEALTHY else None,
         )
         await host.start()
         return host

@@ -13,7 +13,7 @@ OK, UNHEALTHY = "ok", "unhealthy"
 
 
 def tell_unhealthy(store: Store, *, model: str, version: int, reason: str, worker_id: str, now: datetime) -> None:
-    """Note that a worker has given a version up. The first word counts until the version is promoted again."""
+    """Note that a worker has given a version up. The first word counts until the version answers again or is promoted again."""
     with store.write() as tx:
         if tx.models.get(model, version).health == UNHEALTHY:
             return
@@ -25,6 +25,22 @@ def tell_unhealthy(store: Store, *, model: str, version: int, reason: str, worke
             actor=worker_id,
             time=now,
             payload={"version": version, "because": reason},
+        )
+
+
+def tell_recovered(store: Store, *, model: str, version: int, worker_id: str, now: datetime) -> None:
+    """Note that a champion that was given up answers again: it had nobody in its place. Any other version stays out of traffic until it is promoted."""
+    with store.write() as tx:
+        if tx.models.get(model, version).health != UNHEALTHY or tx.models.alias(model, CHAMPION) != version:
+            return
+        tx.models.set_health(model, version, OK)
+        record(
+            tx,
+            "model_version.recovered",
+            subject=f"model:{model}",
+            actor=worker_id,
+            time=now,
+            payload={"version": version},
         )
 
 
@@ -50,9 +66,7 @@ def replace_unhealthy_champion(*, store: Store, model: str, actor: str, now: dat
         return roll_back(
             store=store, model=model, actor=actor, now=now, reason=f"version {champion}: {reason}", key=key
         )
-    except (
-        Conflict
-    ):  # it is the first one: half an answer is better than none, and its process may be started by a restart
+    except Conflict:  # it is the first one: half an answer is better than none, and its process is tried again
         return None
 
 

@@ -60,7 +60,10 @@ class VersionDown(OfVersion, Unreachable):
     """The version's process died, hangs or is being started again. Other versions and models are not touched."""
 
     code = "version_down"
-    retry_after_s = 1
+
+    def __init__(self, message: str, *, hint: str | None = None, retry_after_s: int = 1) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
 
 
 class Overloaded(Unreachable):

@@ -156,7 +156,8 @@ class QueueBatcher:
                 await self._outage()
             batch: list[_Waiting] = []
             rows, is_patient = 0, True
-            while self._waiting and (not batch or _goes_with(batch[0][0], self._waiting[0][0], rows)):
+            alone = self._evaluator.is_half_open  # one request tells whether it answers again
+            while self._waiting and (not batch or (not alone and _goes_with(batch[0][0], self._waiting[0][0], rows))):
                 table, future, patient = self._waiting.popleft()
                 rows += table.height
                 batch.append((table, future))

@@ -114,7 +114,9 @@ class Evaluations:
     def _words(self, asked: Question, version: int, error: Exception | None) -> PredictionFailed | VersionDown:
         if isinstance(error, VersionDown):
             return VersionDown(
-                f"version {version} of model '{asked.model}' cannot answer now: {error.message}", hint=error.hint
+                f"version {version} of model '{asked.model}' cannot answer now: {error.message}",
+                hint=error.hint,
+                retry_after_s=error.retry_after_s,
             )
         kind = error.kind if isinstance(error, ModelError) else type(error).__name__
         return PredictionFailed(

@@ -42,7 +42,11 @@ class Evaluator(Protocol):
 
     @property
     def is_given_up(self) -> bool:
-        """Whether it answers nothing any more."""
+        """Whether it has ended again and again, and did not answer since."""
+
+    @property
+    def is_half_open(self) -> bool:
+        """Whether it was given up and is to be tried with one request."""
 
     def down(self) -> VersionDown | None:
         """Return why it cannot be asked now, None where it can."""
@@ -76,6 +80,7 @@ class ThreadEvaluator:
 
     kind = "thread"
     is_given_up = False
+    is_half_open = False
 
     def down(self) -> None:
         """It is always there."""

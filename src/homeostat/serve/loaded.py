@@ -29,7 +29,7 @@ class Loaded:
 
     @property
     def is_given_up(self) -> bool:
-        """Whether it answers nothing any more: its process was given up."""
+        """Whether its process was given up, and did not answer since."""
         return not isinstance(self.evaluator, Quick) and self.evaluator.is_given_up
 
     async def close(self) -> None:

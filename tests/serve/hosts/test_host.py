@@ -18,9 +18,10 @@ from homeostat.core.errors import InvalidInput
 from homeostat.serve.answer import VersionDown
 from homeostat.serve.batcher import QueueBatcher
 from homeostat.serve.evaluator import ModelError
+from homeostat.serve.hosts.fence import FENCED_AFTER, PAUSE_S
 from homeostat.serve.hosts.frames import asking, predictions_of, saying, table_of, unframed
 from homeostat.serve.hosts.frames import framed as in_frame
-from homeostat.serve.hosts.host import FENCED_AFTER, Host, HostSettings
+from homeostat.serve.hosts.host import Host, HostSettings
 from homeostat.serve.table import Table
 from homeostat.testing.serving import BINARY
 from homeostat.track.predictions import Predictions
@@ -88,7 +89,7 @@ def about(city, x=1.0):
     return Table.of_rows(BINARY.columns, [(x, city)])
 
 
-def run(folder, model, work, **settings):
+def run(folder, model, work, *, given_up=None, **settings):
     """Run the coroutine function on a host of the model, and see that no process is left."""
     told = []
 
@@ -98,6 +99,8 @@ def run(folder, model, work, **settings):
             signature=None,
             settings=HostSettings(**settings),
             on_unhealthy=told.append,
+            on_healthy=lambda: told.append("healthy"),
+            given_up=given_up,
         )
         await host.start()
         try:
@@ -160,12 +163,93 @@ def test_one_that_dies_over_different_questions_is_given_up_and_told_once(tmp_pa
             with pytest.raises(VersionDown):
                 await host.evaluate(about("Die", x=float(n)))
             await host.until_up(60.0)
-        with pytest.raises(VersionDown, match="started no more"):
+        assert host.is_given_up
+        with pytest.raises(VersionDown, match=r"it is tried again in \d+ s") as down:
             await host.evaluate(TABLE)
+        assert 1 < down.value.retry_after_s <= PAUSE_S
 
     _, told = run(tmp_path, Dies(), work)
     assert len(told) == 1
     assert f"{FENCED_AFTER} times in a row" in told[0]
+
+
+async def give_up(host):
+    for n in range(FENCED_AFTER):
+        with pytest.raises(VersionDown):
+            await host.evaluate(about("Die", x=float(n)))
+        await host.until_up(60.0)
+    assert host.is_given_up
+
+
+async def until_half_open(host):
+    async with asyncio.timeout(60):
+        while not host.is_half_open:  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.01)
+
+
+def test_one_that_was_given_up_is_tried_with_one_request_and_answers_all_again_if_it_answers(tmp_path):
+    async def work(host):
+        batcher = QueueBatcher(host, queue=10, timeout_s=60.0)
+        await give_up(host)
+        with pytest.raises(VersionDown, match="tried again"):
+            await batcher.ask(TABLE)  # nobody waits for that
+        await until_half_open(host)
+        found = await asyncio.gather(*(batcher.ask(about("Ulm", x=float(n))) for n in range(5)))
+        assert not host.is_given_up
+        assert host.down() is None
+        return [one.batch_rows for one in found]
+
+    rows, told = run(tmp_path, Dies(), work, pause_s=0.2)
+    assert rows == [1, 4, 4, 4, 4]
+    assert [word if word == "healthy" else "given up" for word in told] == ["given up", "healthy"]
+
+
+def test_one_that_ends_when_it_is_tried_costs_one_request_and_is_left_alone_for_longer(tmp_path):
+    async def work(host):
+        batcher = QueueBatcher(host, queue=10, timeout_s=60.0)
+        await give_up(host)
+        await until_half_open(host)
+        pid = host.pid
+        said = await asyncio.gather(*(batcher.ask(about("Die", x=100.0 + n)) for n in range(3)), return_exceptions=True)
+        assert all(isinstance(one, VersionDown) for one in said)
+        assert host.is_given_up
+        assert host.pid in (pid, None)
+        await until_half_open(host)
+        await batcher.ask(TABLE)
+
+    _, told = run(tmp_path, Dies(), work, pause_s=0.2)
+    assert "3 times in a row" in told[0]
+    assert told[1:] == ["its process died (exit code 9) when it was tried again", "healthy"]
+
+
+def test_one_that_does_not_start_again_is_tried_again(tmp_path):
+    async def work(host):
+        (tmp_path / "package").rename(tmp_path / "away")
+        os.kill(host.pid, signal.SIGKILL)
+        while not host.is_given_up:
+            host.down()
+            await asyncio.sleep(0.02)
+        (tmp_path / "away").rename(tmp_path / "package")
+        await until_half_open(host)
+        return await host.evaluate(TABLE)
+
+    found, told = run(tmp_path, Rule(), work, pause_s=0.2)
+    assert len(found) == 6
+    assert "does not start again" in told[0]
+    assert told[-1] == "healthy"
+
+
+def test_one_that_was_given_up_before_it_was_started_is_tried_at_once(tmp_path):
+    async def work(host):
+        assert host.is_half_open
+        with pytest.raises(VersionDown):
+            await host.evaluate(about("Die"))
+        await until_half_open(host)
+        return await host.evaluate(TABLE)
+
+    found, told = run(tmp_path, Dies(), work, given_up="before", pause_s=0.2)
+    assert len(found) == 6
+    assert told == ["its process died (exit code 9) when it was tried again", "healthy"]
 
 
 def test_one_that_hangs_is_killed_and_what_waits_is_answered_by_the_next(tmp_path):

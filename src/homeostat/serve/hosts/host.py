@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import math
 import os
 import signal
 import socket
@@ -22,6 +23,7 @@ from homeostat.serve.answer import VersionDown
 from homeostat.serve.beside import MOST_ROWS, beside
 from homeostat.serve.evaluator import ModelError
 from homeostat.serve.hosts.culprits import Culprits
+from homeostat.serve.hosts.fence import PAUSE_S, Fence
 from homeostat.serve.hosts.forks import UNSEEN, Forked, Forks
 from homeostat.serve.hosts.frames import (
     HEADER_BYTES,
@@ -41,10 +43,7 @@ from homeostat.track.predictions import Predictions
 from homeostat.train.signature import from_json
 
 log = logging.getLogger(__name__)
-FENCED_AFTER = 3  # deaths in a row, each over another question
-STEADY_S = 60.0  # a process that lived so long has died for the first time
 _MODULE = "homeostat.serve.hosts.child"
-_BACK_OFF_S = (0.0, 0.5, 2.0)
 _LOAD_S = 120.0
 _LOOK_S = 1.0
 _GRACE_S = 2.0
@@ -56,13 +55,14 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 class HostSettings:
     """`command`: the interpreter, ours or that of the version's own environment. `module`: what it runs. `memory_bytes`: resident memory above which it is started anew.
 
-    `forks`: forks the process where it can, in place of starting Python anew; only for our own interpreter, module and environment.
+    `pause_s`: until a process that was given up is tried again for the first time. `forks`: forks the process where it can, in place of starting Python anew; only for our own interpreter, module and environment.
     """
 
     command: Sequence[str] = (sys.executable,)
     module: str = _MODULE
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     memory_bytes: int | None = None
+    pause_s: float = PAUSE_S
     forks: Forks | None = None
 
     @property
@@ -75,7 +75,11 @@ Process = subprocess.Popen[bytes] | Forked
 
 
 class Host:
-    """An Evaluator. `on_unhealthy(reason)` is called when it is given up for good, which also makes every question fail at once."""
+    """An Evaluator. Given up, it fails every question at once, until it is tried again (see `fence`).
+
+    `on_unhealthy(reason)` is called when it is given up, `on_healthy` when it answers after that. `given_up`: why it was before; then it is
+    tried with the first question.
+    """
 
     kind = "process"
 
@@ -86,21 +90,24 @@ class Host:
         signature: Json | None,
         settings: HostSettings,
         on_unhealthy: Callable[[str], None] = lambda _reason: None,
+        on_healthy: Callable[[], None] = lambda: None,
+        given_up: str | None = None,
     ) -> None:
         self._package = package
         self._given = signature
         self._settings = settings
         self._on_unhealthy = on_unhealthy
+        self._on_healthy = on_healthy
         self._process: Process | None = None
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._signature: Signature | None = None
-        self._deaths = 0
+        self._fence = Fence(reason=given_up, pause_s=settings.pause_s)
+        self._again = 0.0  # when it is started again, where it was given up
         self._culprits = Culprits()
         self._in_hand: bytes | None = None
         self._started = 0.0
         self._reason = "its process has not been started"
-        self._fenced: str | None = None
         self._starting: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._is_closed = False
@@ -118,18 +125,27 @@ class Host:
 
     @property
     def is_given_up(self) -> bool:
-        return self._fenced is not None
+        return self._fence.reason is not None
+
+    @property
+    def is_half_open(self) -> bool:
+        return self._fence.reason is not None and self._writer is not None
 
     def down(self) -> VersionDown | None:
         """Return why it cannot be asked now, None where it can. A death that nobody has noticed is noticed here."""
         process, reader = self._process, self._reader
         if process is not None and reader is not None and (reader.at_eof() or process.poll() is not None):
             self._died()
-        if self._fenced is not None:
-            return VersionDown(self._fenced, hint="roll it back: `homeostat models rollback`")
-        if self._writer is None:
+        if self._writer is not None:
+            return None
+        if self._fence.reason is None:
             return VersionDown(f"{self._reason}; it is being started again", hint="ask again in a second")
-        return None
+        left_s = max(1, math.ceil(self._again - time.monotonic()))
+        return VersionDown(
+            f"{self._fence.reason}; it is tried again in {left_s} s",
+            hint="put another version to work: `homeostat models rollback` or `homeostat models promote`",
+            retry_after_s=left_s,
+        )
 
     def refused(self, table: Table) -> ModelError | None:
         """Return why a request is not asked: the process ended over it twice, or hung. One client must not keep the version from all others."""
@@ -181,11 +197,12 @@ class Host:
         self._in_hand = None
         if self._culprits.any:
             self._culprits.forget(data)
+        if self._fence.answered(lived_s=time.monotonic() - self._started):
+            log.warning("serve.version_recovered", extra={"package": self._package.name})
+            self._on_healthy()
         if isinstance(frame, Failed):
             raise ModelError(frame.kind, frame.message)
         assert isinstance(frame, Said)
-        if time.monotonic() - self._started > STEADY_S:
-            self._deaths = 0
         return frame
 
     def abort(self) -> None:
@@ -285,16 +302,24 @@ class Host:
         self._reason = reason or f"its process died ({_told(code)})"
         question, self._in_hand = self._in_hand, None
         counts = question is None or self._culprits.note(question, times=2 if hung else 1)
-        steady = time.monotonic() - self._started > STEADY_S
-        self._deaths = 1 if steady else max(1, self._deaths + counts)
+        after_s = self._fence.died(self._reason, counts=counts, lived_s=time.monotonic() - self._started)
         log.warning(
             "serve.model_process_died",
-            extra={"package": self._package.name, "why": self._reason, "times": self._deaths},
+            extra={"package": self._package.name, "why": self._reason, "times": self._fence.deaths},
         )
-        if self._deaths >= FENCED_AFTER:
-            self._fence(f"{self._reason}, {self._deaths} times in a row: it is started no more")
+        self._start_in(after_s)
+
+    def _start_in(self, after_s: float) -> None:
+        """Start again after so many seconds; until then nobody waits where it was given up."""
+        self._starting = asyncio.get_running_loop().create_task(self._start_again(after_s))
+        if (reason := self._fence.reason) is None:
             return
-        self._starting = asyncio.get_running_loop().create_task(self._start_again(_BACK_OFF_S[self._deaths - 1]))
+        self._again = time.monotonic() + after_s
+        self._settled.set()
+        log.error(
+            "serve.version_fenced", extra={"package": self._package.name, "why": reason, "again_in_s": round(after_s)}
+        )
+        self._on_unhealthy(reason)
 
     async def _start_again(self, after_s: float) -> None:
         await asyncio.sleep(after_s)
@@ -302,13 +327,7 @@ class Host:
             await self._start()
         except (InvalidInput, OSError) as error:
             told = error.message if isinstance(error, InvalidInput) else str(error)
-            self._fence(f"{self._reason}, and does not start again: {told}")
-
-    def _fence(self, reason: str) -> None:
-        self._fenced = reason
-        self._settled.set()
-        log.error("serve.version_fenced", extra={"package": self._package.name, "why": reason})
-        self._on_unhealthy(reason)
+            self._start_in(self._fence.give_up(f"{self._reason}, and does not start again: {told}"))
 
     async def _watch(self) -> None:
         """Look after the process between questions: one that died is started before anybody asks, one that leaks is replaced."""
