@@ -1,12 +1,15 @@
-"""What one look of the loop does before there is a champion."""
+"""What one look of the loop does before there is a champion, and which labels are evidence."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 
 from homeostat.app.project import load
+from homeostat.audit.log import record
 from homeostat.core.records.cycles import Cycle, CycleState
 from homeostat.core.records.registry import GateReport, ModelVersion
+from homeostat.registry.routing import promote
 from homeostat.retrain.tick import decide_and_ask
 from homeostat.storage.records import FileRecords
 from homeostat.storage.sql.store import open_memory_store
@@ -35,7 +38,7 @@ def trained(store, *, passed: bool) -> None:
                 created=NOW,
                 location="runs/1/model",
                 digests={},
-                signature={"task": "binary", "target": "y"},
+                signature={"task": "binary", "target": "y", "columns": [], "classes": [0, 1]},
                 lineage={},
                 report_id="r1",
             )
@@ -100,3 +103,76 @@ def test_one_that_a_cycle_took_back_is_not_put_to_work_again(store, tmp_path):
         )
     _, cycle, champion = look(store, tmp_path)
     assert (cycle.trigger, champion) == ("first", None)
+
+
+class Asked:
+    """A model with a champion that has answered 30 requests; `look` is what the loop decides, `labels` sends some."""
+
+    def __init__(self, store, folder):
+        self.store = store
+        (folder / "homeostat.yaml").write_text(
+            "model: shop\ntask: binary\ndata: {source: rows.csv, target: y}\nretrain: {triggers: {new_rows: 10}}\n"
+        )
+        self.project = load(folder / "homeostat.yaml").project
+        self.records = FileRecords(folder / "records", writer_id="test")
+        trained(store, passed=True)
+        promote(store=store, model="shop", version=1, actor="ann", now=NOW)
+        rows = [{"model": "shop", "request_id": f"r{n}", "row": 0, "received": NOW, "version": 1} for n in range(30)]
+        answered = {"route": "champion", "status": "ok", "latency_ms": 1.0, "features": "{}", "prediction": 1}
+        self.records.write("predictions", [{**row, **answered} for row in rows])
+
+    def labels(self, *ids, value=1):
+        self.records.write(
+            "labels",
+            [
+                {"model": "shop", "request_id": one, "row": 0, "value": value, "received": NOW, "label_id": uuid4().hex}
+                for one in ids
+            ],
+        )
+
+    def look(self):
+        decision, _ = decide_and_ask(
+            store=self.store,
+            records=self.records,
+            project=self.project,
+            now=NOW + timedelta(seconds=1),
+            loop_now=NOW + timedelta(seconds=1),
+        )
+        return decision.kind, None if decision.firing is None else decision.firing.trigger
+
+
+@pytest.fixture
+def asked(store, tmp_path):
+    return Asked(store, tmp_path)
+
+
+def test_labels_of_no_answered_row_are_no_new_rows(asked):
+    asked.labels(*(f"unknown{n}" for n in range(100)))
+    asked.labels(*(["r1"] * 20))  # one row, corrected again and again
+    asked.labels(*(f"r{n}" for n in range(10, 30)), value="no class")
+    assert asked.look() == ("nothing", None)
+    asked.labels(*(f"r{n}" for n in range(9)))
+    assert asked.look() == ("nothing", None)
+    asked.labels("r9")
+    assert asked.look() == ("retrain", "new_rows")
+
+
+def test_labels_of_no_answered_row_do_not_keep_drift_from_being_a_reason(asked):
+    with asked.store.write() as tx:
+        record(
+            tx,
+            "drift.detected",
+            subject="model:shop",
+            actor="homeostat",
+            time=NOW,
+            payload={"version": 1, "summary": "a moved"},
+        )
+    asked.labels("unknown")
+    assert asked.look() == ("retrain", "drift")
+
+
+def test_labels_of_answered_rows_do(asked):
+    with asked.store.write() as tx:
+        record(tx, "drift.detected", subject="model:shop", actor="homeostat", time=NOW, payload={"version": 1})
+    asked.labels("r1")
+    assert asked.look() == ("nothing", None)

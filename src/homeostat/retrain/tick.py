@@ -1,10 +1,12 @@
 """One look of the loop at itself: watch what is new, then decide whether to ask for a cycle."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
 import polars as pl
 
+from homeostat.core.columns import Signature
 from homeostat.core.ports.record_log import RecordLog
 from homeostat.core.ports.store import Store, Transaction
 from homeostat.core.records.cycles import Cycle
@@ -15,7 +17,9 @@ from homeostat.retrain.project import Project
 from homeostat.retrain.requests import ask, loop_time
 from homeostat.retrain.triggers import Champion, Situation, firings
 from homeostat.retrain.triggers.situation import LABELS_LATELY
+from homeostat.train.signature import from_json
 from homeostat.watch.events import KINDS
+from homeostat.watch.join import join
 
 
 def decide_and_ask(
@@ -23,15 +27,27 @@ def decide_and_ask(
 ) -> tuple[Decision, Cycle | None]:
     """Return the decision and, where it is to retrain, the cycle asked for (the one of before when this tick is a retry).
 
-    Before a first model is trained, one that a person has trained and that passed the gate is made champion instead.
+    Before a first model is trained, one that a person has trained and that passed the gate is made champion instead. A label counts where it
+    is that of an answered row; whether it is costs a look at all answers, and is found out where the decision rests on it.
     """
     labels = records.read("labels", project.model).filter(pl.col("value").is_not_null())  # the others tell groups alone
     with store.read() as tx:
-        situation = _situation(tx, labels, project=project, now=now, loop_now=loop_now)
+        recent = tx.cycles.recent(project.model, limit=20)
+        situation = _situation(tx, recent, project=project, loop_now=loop_now)
         running = tx.cycles.running(project.model)
-    decision = decide(
-        firings(situation, project.retrain.triggers), situation=situation, running=running, policy=project.retrain
-    )
+        champion = situation.champion and tx.models.get(project.model, situation.champion.version)
+    trained = next((cycle.started for cycle in recent if cycle.run_id is not None), None)
+
+    def decided(received: pl.Series) -> Decision:
+        """Return the decision where labelled rows have labels of these times of receipt."""
+        known = _labelled(situation, received, trained=trained, now=now)
+        return decide(
+            firings(known, project.retrain.triggers), situation=known, running=running, policy=project.retrain
+        )
+
+    decision, without = decided(labels["received"]), decided(labels["received"].clear())
+    if champion and decision.firing != without.firing and "retrain" in (decision.kind, without.kind):
+        decision = decided(_received(records, labels, project.model, from_json(champion.signature)))
     if decision.kind != "retrain" or decision.firing is None:
         return decision, None
     ready = None if situation.cycles or project.retrain.approval else _ready(store, project.model)
@@ -69,10 +85,23 @@ def _ready(store: Store, model: str) -> int | None:
         return number if report_id is not None and tx.models.report(report_id).passed else None
 
 
-def _situation(
-    tx: Transaction, labels: pl.DataFrame, *, project: Project, now: datetime, loop_now: datetime
-) -> Situation:
-    recent = tx.cycles.recent(project.model, limit=20)
+def _received(records: RecordLog, labels: pl.DataFrame, model: str, signature: Signature) -> pl.Series:
+    """Return when the label of each labelled row was received, the newest where there are several."""
+    found = join(records.read("predictions", model), labels, task=signature.task, classes=signature.classes)
+    return found.frame["label_received"].drop_nulls()
+
+
+def _labelled(situation: Situation, received: pl.Series, *, trained: datetime | None, now: datetime) -> Situation:
+    newest = received.max()
+    return replace(
+        situation,
+        labels_come=isinstance(newest, datetime) and now - newest <= LABELS_LATELY,
+        labelled_rows_since_training=len(received if trained is None else received.filter(received > trained)),
+    )
+
+
+def _situation(tx: Transaction, recent: Sequence[Cycle], *, project: Project, loop_now: datetime) -> Situation:
+    """Return the situation but for what labels tell."""
     number = tx.models.alias(project.model, CHAMPION)
     champion = None
     if number is not None:
@@ -83,16 +112,11 @@ def _situation(
     # the last cycle's request bounds what counts as new, by its place in the log: clocks may jump
     asked = tx.audit.by_key(f"{recent[0].cycle_id}:requested") if recent else None
     events = tx.audit.events(after=asked.seq if asked else 0, kinds=KINDS, subject=f"model:{project.model}")
-    trained = next((cycle for cycle in recent if cycle.run_id is not None), None)
-    fresh = labels if trained is None else labels.filter(pl.col("received") > trained.started)
-    newest = labels["received"].max() if labels.height else None
     return Situation(
         model=project.model,
         now=loop_now,
         champion=champion,
         events=tuple(events),
-        labels_come=isinstance(newest, datetime) and now - newest <= LABELS_LATELY,
-        labelled_rows_since_training=fresh.height,
         cycles=tuple(replace(cycle, started=loop_time(cycle)) for cycle in recent),
         last_schedule_check=champion.trained_at if champion else None,
     )

@@ -61,8 +61,8 @@ def has_more(rows: pl.DataFrame, previous: WindowVerdict, settings: WatchSetting
 def expects_labels(
     found: Watched, known: Mapping[Span, WindowVerdict], *, now: datetime, label_delay: timedelta
 ) -> bool:
-    """Return whether labels can be expected: one came, or it is too early to say."""
-    if found.report.labels or len(known) < WINDOWS_WITHOUT_LABELS or found.rows.is_empty():
+    """Return whether labels can be expected: one came, or it is too early to say; a label of no answered row is none."""
+    if found.report.matched or len(known) < WINDOWS_WITHOUT_LABELS or found.rows.is_empty():
         return True
     first = found.rows["at"].min()
     return isinstance(first, datetime) and now - first < label_delay

@@ -28,7 +28,7 @@ class Situation:
     """All that the decision to retrain rests on, as known at `now`.
 
     `events`: `performance.decayed`, `drift.detected`, `quality.broken` since the last cycle's start, oldest first. `cycles`: cycles of
-    the model, newest first; enough of them to count the unsuccessful ones in a row. `labels_come`: labels have arrived lately.
+    the model, newest first; enough of them to count the unsuccessful ones in a row. `labels_come`: labels of answered rows have arrived lately.
     `labelled_rows_since_training`: rows whose label became known after the last cycle that trained had taken its snapshot, however that
     cycle ended. `last_schedule_check`: since when a due time of the schedule counts where there was no cycle yet.
     """
