@@ -90,6 +90,19 @@ def test_a_request_under_way_is_answered_before_it_ends(started):
     assert answers == [str(server.process.pid)]
 
 
+def test_hundreds_that_hold_connections_open_keep_nobody_out(started):
+    server = started()
+    held = []
+    try:
+        for at in range(600):
+            held.append(socket.create_connection(("127.0.0.1", server.port), timeout=20))
+            held[-1].sendall([b"GET / HT", b""][at % 2])
+        assert server.ask() == str(server.process.pid)
+    finally:
+        for each in held:
+            each.close()
+
+
 def test_what_does_not_end_in_time_is_left_and_told(started):
     server = started(drain_s=0.1)
     connection = http.client.HTTPConnection("127.0.0.1", server.port)

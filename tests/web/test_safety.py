@@ -174,3 +174,38 @@ def test_endless_addresses_are_refused():
 def test_the_native_api_is_answered_in_its_own_words():
     _, body = ask("GET", "/api/v1/status", host="evil.example")
     assert body["error"]["code"] == "permission_denied"
+
+
+def received(messages, *, stalled_s):
+    """Return what an application receives, one message after the other until the client is gone or the body whole."""
+    got = []
+
+    async def app(scope, receive, send):
+        got.append(await receive())
+        while got[-1].get("more_body"):
+            got.append(await receive())
+
+    async def receive():
+        if not messages:
+            await asyncio.sleep(60)
+        return messages.pop(0)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": CREATE,
+        "query_string": b"",
+        "headers": [(b"host", HOST.encode()), (b"content-type", b"application/json")],
+    }
+    asyncio.run(Safety(app, **middleware_options("127.0.0.1"), stalled_s=stalled_s)(scope, receive, None))
+    return got
+
+
+def test_a_client_that_stops_in_the_midst_of_its_body_is_given_up():
+    begun = {"type": "http.request", "body": b"{", "more_body": True}
+    assert received([begun], stalled_s=0.01) == [begun, {"type": "http.disconnect"}]
+
+
+def test_a_body_that_comes_passes_as_it_is():
+    parts = [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.request", "body": b"}"}]
+    assert received(list(parts), stalled_s=5.0) == parts

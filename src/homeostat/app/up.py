@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import resource
 import signal
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from homeostat.app.supervisor import Supervisor, free_port, python_module
 from homeostat.core.errors import Conflict, Unreachable
 
 _READY_S = 60.0
+_FILES = 65_536
 LEAN = {
     "OMP_WAIT_POLICY": "PASSIVE",  # idle OpenMP threads that spin take the core that the next request needs
 }
@@ -21,6 +23,7 @@ LEAN = {
 def up(place: Place, *, workers: int | None, replay: bool, every_s: float, tell: Callable[[str], None]) -> None:
     """Run until SIGINT or SIGTERM; `tell` gets what a user should see. One tree per project: Conflict where one is up."""
     settings = place.project.serve
+    _allow_files()
     place.state.mkdir(exist_ok=True, mode=0o700)
     lock = _only_one(place.state / "up.lock")
     node_of(place)  # drawn before the processes start, which all read it
@@ -57,6 +60,14 @@ def up(place: Place, *, workers: int | None, replay: bool, every_s: float, tell:
         supervisor.shut_down()
         os.close(lock)
     tell("stopped")
+
+
+def _allow_files() -> None:
+    """Let this tree open as many files as it may: each connection is one, and where they run out the record cannot be opened either."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _ready(host: str, doors: dict[int, str], supervisor: Supervisor) -> bool:

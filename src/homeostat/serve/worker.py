@@ -15,6 +15,8 @@ from homeostat.serve.listening import reserved
 
 log = logging.getLogger(__name__)
 _THREADS = "/proc/self/task"
+_BACKLOG = 1024
+_MOST_CONNECTIONS = 8192  # Granian's own bound is 128, idle ones among them: whoever opens so many keeps all others out
 
 
 def run_worker(
@@ -51,7 +53,16 @@ async def _serve(
 
     before = _native_threads()
     # log_enabled=False also keeps quiet that the embedded server is young; errors of handlers are logged at our border
-    server = Server(app, address=address, port=port, interface=Interfaces.ASGINL, log_enabled=False, websockets=False)
+    server = Server(
+        app,
+        address=address,
+        port=port,
+        interface=Interfaces.ASGINL,
+        backlog=_BACKLOG,
+        backpressure=_MOST_CONNECTIONS,
+        log_enabled=False,
+        websockets=False,
+    )
     serving = asyncio.create_task(server.serve())
     await _listening(address, port, serving)
     runtime = _native_threads() - before

@@ -2,8 +2,10 @@
 
 A foreign Host is refused (a page of another site whose name was pointed at this machine: DNS rebinding), so is a change that a page of
 another origin asks for (CSRF), a body that a form can send without asking first, and a path that leads elsewhere however often it is decoded.
+A client that stops in the midst of its body is given up.
 """
 
+import asyncio
 import ipaddress
 import json
 import os
@@ -21,6 +23,7 @@ _WILDCARDS = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared with, not
 _FORMS = frozenset({"text/plain", "application/x-www-form-urlencoded", "multipart/form-data"})
 _RAW = ("/mlflow-artifacts/artifacts/", "/mlflow-artifacts/mpu/part/")  # their bodies are files, of whatever type
 _MOST_DECODINGS = 10
+STALLED_S = 30.0  # without a byte of a body that goes on
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -33,22 +36,29 @@ class Safety:
     """Passes on what is safe and answers the rest with an error.
 
     `hosts` are the names that this server is known by (`*`: any); `origins` the sites, as in https://ml.example.org, whose pages may ask
-    for changes besides its own. With `any_address`, a Host that is an IP address passes too: no name can be rebound to it.
+    for changes besides its own. `stalled_s`: how long the next piece of a body may take. With `any_address`, a Host that is an IP address passes too: no name can be rebound to it.
     """
 
     def __init__(
-        self, app: App, *, hosts: Collection[str], origins: Collection[str] = (), any_address: bool = False
+        self,
+        app: App,
+        *,
+        hosts: Collection[str],
+        origins: Collection[str] = (),
+        any_address: bool = False,
+        stalled_s: float = STALLED_S,
     ) -> None:
         self._app = app
         self._hosts = frozenset(_bare(host) for host in hosts)
         self._origins = frozenset(origin.rstrip("/").lower() for origin in origins)
         self._any_address = any_address
+        self._stalled_s = stalled_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and (refusal := self._refusal(scope)) is not None:
             await _refuse(send, scope["path"], *refusal)
             return
-        await self._app(scope, receive, send)
+        await self._app(scope, receive if scope["type"] != "http" else _impatient(receive, self._stalled_s), send)
 
     def _refusal(self, scope: Scope) -> tuple[int, str, str] | None:
         """Return (status, code, message) for a request that must not pass."""
@@ -81,6 +91,26 @@ class Safety:
             return True
         found = urlsplit(origin)
         return found.scheme in ("http", "https") and _place(found.netloc, found.scheme) == _place(host, found.scheme)
+
+
+def _impatient(receive: Receive, stalled_s: float) -> Receive:
+    """Return what receives a body, and says that the client is gone where its next piece takes too long; behind the body it waits for as long as it takes."""
+    is_whole = False
+
+    async def received() -> Message:
+        nonlocal is_whole
+        if is_whole:
+            return await receive()
+        try:
+            async with asyncio.timeout(stalled_s):
+                message = await receive()
+        except TimeoutError:
+            is_whole = True
+            return {"type": "http.disconnect"}
+        is_whole = not message.get("more_body", False)
+        return message
+
+    return received
 
 
 def middleware_options(host: str) -> dict[str, Any]:

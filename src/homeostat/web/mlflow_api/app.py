@@ -171,11 +171,13 @@ class MlflowApi:
 async def _body(receive: Receive, limit: int, said: str | None) -> bytes:
     """Return the whole body, `said` to have so many bytes; once they are there, nobody waits to be told that there are no more."""
     message = await receive()
+    _refuse_broken_off(message)
     body: bytes = message.get("body", b"")
     if message.get("more_body") and str(len(body)) != said:
         parts, size = [body], len(body)
         while message.get("more_body"):
             message = await receive()
+            _refuse_broken_off(message)
             parts.append(message.get("body", b""))
             size += len(parts[-1])
             if size > limit:
@@ -184,6 +186,12 @@ async def _body(receive: Receive, limit: int, said: str | None) -> bytes:
     if len(body) > limit:
         raise invalid(f"The request body may hold at most {limit} bytes; this one is larger.")
     return body
+
+
+def _refuse_broken_off(message: Any) -> None:
+    """A part of a body is not taken for a whole one: none at all is a request too."""
+    if message["type"] == "http.disconnect":
+        raise invalid("The request broke off before its body was whole.")
 
 
 def _described(endpoints: Sequence[Endpoint]) -> Endpoint:
