@@ -84,6 +84,43 @@ def test_what_dies_at_its_start_is_tried_ever_more_slowly_and_said_so(supervised
     assert heard[4][1].startswith("died (exit 3) 5 times in a row, starting again in 5 s")
 
 
+BEATS = """
+import asyncio
+from homeostat.app.supervisor import beat
+asyncio.run(beat())
+"""
+
+
+def test_what_hangs_is_killed_and_started_again(supervised):
+    supervisor, heard = supervised((sys.executable, "-c", BEATS), STAYS, hung_s=20.0)
+    (beating,) = [child for child in supervisor._children if child.program.name == "p0"]
+    until(lambda: supervisor.look(1.0) or beating.heard is not None)
+    before = supervisor.pids()
+    os.kill(before["p0"], signal.SIGSTOP)
+    until(lambda: psutil.Process(before["p0"]).status() == psutil.STATUS_STOPPED)
+    for now in range(1, 25):  # what never beat is not judged, nor is what could not be listened to
+        supervisor.look(float(now))
+    after = supervisor.pids()
+    assert heard == [
+        ("p0", "has not moved for 20 s and is killed"),
+        ("p0", "died (signal SIGKILL), starting again"),
+    ]
+    assert after["p0"] != before["p0"]
+    assert after["p1"] == before["p1"]
+
+
+def test_nobody_is_blamed_for_the_time_that_the_supervisor_itself_stood_still(supervised):
+    supervisor, heard = supervised((sys.executable, "-c", BEATS), hung_s=20.0)
+    (beating,) = supervisor._children
+    until(lambda: supervisor.look(1.0) or beating.heard is not None)
+    pids = supervisor.pids()
+    os.kill(pids["p0"], signal.SIGSTOP)
+    for now in (1.0, 1000.0, 2000.0):
+        supervisor.look(now)
+    assert supervisor.pids() == pids
+    assert heard == []
+
+
 def test_a_stop_ends_all_and_kills_what_will_not(supervised):
     deaf = (
         sys.executable,

@@ -15,7 +15,7 @@ from homeostat.app.loading import explainers, loader
 from homeostat.app.logs import log_to_stderr
 from homeostat.app.node import node_of
 from homeostat.app.project import load
-from homeostat.app.supervisor import exit_when_orphaned, run_program
+from homeostat.app.supervisor import beat, exit_when_orphaned, run_program
 from homeostat.app.wiring import House, open_house, recording_of
 from homeostat.core.records.registry import ModelVersion
 from homeostat.registry.health import tell_recovered, tell_unhealthy
@@ -48,7 +48,7 @@ class ServingWorker:
         self._board = Scoreboard(house.place.state / "metrics")
         self._metrics = ServeMetrics(self._board.counts)
         self._plane: Plane | None = None
-        self._keeping: asyncio.Task[None] | None = None
+        self._beside: list[asyncio.Task[None]] = []
 
     async def open(self, *, default_model: str | None = None) -> "Desk":
         """Load what the routes name, on this event loop, and follow them from now on. `default_model`: whom paths without one mean; None: the project's."""
@@ -57,7 +57,8 @@ class ServingWorker:
 
         house, settings = self._house, self._house.project.serve
         self._plane = plane = plane_of(house, self._metrics)
-        self._keeping = asyncio.get_running_loop().create_task(keep_counts(self._metrics, self._board))
+        loop = asyncio.get_running_loop()
+        self._beside = [loop.create_task(work) for work in (keep_counts(self._metrics, self._board), beat())]
         on_loop = OnLoop(plane, asyncio.get_running_loop())
         follower = RouteFollower(house, on_loop, worker_id=self._worker_id, keeps_previous=settings.standby)
         await asyncio.get_running_loop().run_in_executor(None, follower.look_first)

@@ -1,5 +1,6 @@
-"""`homeostat up`: one process tree. Starts the processes, restarts what dies, stops all of them cleanly."""
+"""`homeostat up`: one process tree. Starts the processes, restarts what dies or hangs, stops all of them cleanly."""
 
+import contextlib
 import logging
 import os
 import signal
@@ -18,6 +19,10 @@ _STEADY_S = 30.0
 _HOPELESS = 4
 _ORPHANS_S = 3.0
 _PARENT = "HOMEOSTAT_SUPERVISOR_PID"
+_HEART = "HOMEOSTAT_HEART"  # the end of a pipe, into which a program beats
+_BEAT_S = 1.0
+HUNG_S = 30.0  # without a beat
+_AWAY_S = 5.0  # between two looks: it was we who did not move
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,18 +40,25 @@ class _Child:
     started: float = 0.0
     deaths: int = 0
     due: float = 0.0
+    heart: int | None = None
+    heard: float | None = None  # None: it has not begun to beat
 
 
 @dataclass(slots=True)
 class Supervisor:
-    """Keeps programs running until `stop`. A program that dies is started again, at once the first time, then ever more slowly."""
+    """Keeps programs running until `stop`. A program that dies is started again, at once the first time, then ever more slowly.
+
+    One whose heart (`beat`) has stood still for `hung_s` seconds is killed: its share of the requests would wait for ever.
+    """
 
     programs: Sequence[Program]
     environment: dict[str, str]
     grace_s: float = 10.0
+    hung_s: float = HUNG_S
     on_change: Callable[[str, str], None] = lambda _name, _what: None
     _children: list[_Child] = field(default_factory=list)
     _stopping: bool = False
+    _looked: float = 0.0
 
     def start(self) -> None:
         for program in self.programs:
@@ -61,9 +73,14 @@ class Supervisor:
             time.sleep(poll_s)
 
     def look(self, now: float) -> None:
-        """Note who died and start again who is due."""
+        """Note who died, kill who hangs, and start again who is due."""
+        was_away, self._looked = now - self._looked > _AWAY_S, now
         for child in self._children:
             process = child.process
+            if process is not None and self._hangs(child, now, was_away=was_away):
+                self.on_change(child.program.name, f"has not moved for {self.hung_s:g} s and is killed")
+                process.kill()
+                process.wait()
             if process is not None and process.poll() is not None:
                 child.deaths = 1 if now - child.started > _STEADY_S else child.deaths + 1
                 child.due = now + _BACK_OFF_S[min(child.deaths, len(_BACK_OFF_S)) - 1]
@@ -71,6 +88,17 @@ class Supervisor:
                 self.on_change(child.program.name, _obituary(process.returncode, child.deaths, child.due - now))
             if child.process is None and now >= child.due:
                 self._spawn(child)
+
+    def _hangs(self, child: _Child, now: float, *, was_away: bool) -> bool:
+        """Return whether the program's heart has stood still for too long, having listened to it."""
+        assert child.heart is not None
+        try:
+            beats = os.read(child.heart, 4096)
+        except BlockingIOError:
+            beats = b""
+        if beats or (was_away and child.heard is not None):
+            child.heard = now
+        return child.heard is not None and now - child.heard > self.hung_s
 
     @property
     def is_stopping(self) -> bool:
@@ -94,6 +122,10 @@ class Supervisor:
                 log.warning("killing process %s, which did not stop", process.pid)
                 process.kill()
                 process.wait()
+        for child in self._children:
+            if child.heart is not None:
+                os.close(child.heart)
+                child.heart = None
 
     def never_lived(self) -> str | None:
         """Return the name of a program that has died at its start again and again, None where each has a chance."""
@@ -104,12 +136,19 @@ class Supervisor:
         return {child.program.name: child.process.pid for child in self._children if child.process is not None}
 
     def _spawn(self, child: _Child) -> None:
+        if child.heart is not None:
+            os.close(child.heart)
+        child.heart, theirs = os.pipe()
+        child.heard = None
+        os.set_blocking(child.heart, False)
         child.process = subprocess.Popen(  # noqa: S603 - our own modules
             list(child.program.command),
-            env={**self.environment, _PARENT: str(os.getpid())},
+            env={**self.environment, _PARENT: str(os.getpid()), _HEART: str(theirs)},
             stdin=subprocess.DEVNULL,
+            pass_fds=(theirs,),
             start_new_session=True,
         )
+        os.close(theirs)
         child.started = time.monotonic()
         log.info("started %s as process %s", child.program.name, child.process.pid)
 
@@ -141,6 +180,20 @@ def exit_when_orphaned(poll_s: float = 0.5) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, name="orphan-watch", daemon=True).start()
+
+
+async def beat() -> None:
+    """Let the supervisor hear, every second, that this event loop moves; returns at once in a process that is not its child."""
+    import asyncio
+
+    if os.environ.get(_PARENT) != str(os.getppid()) or _HEART not in os.environ:
+        return
+    heart = int(os.environ[_HEART])
+    os.set_blocking(heart, False)
+    while True:
+        with contextlib.suppress(OSError):  # nobody listens for the moment, or any more
+            os.write(heart, b".")
+        await asyncio.sleep(_BEAT_S)
 
 
 def free_port(host: str, port: int, *, patience_s: float = _ORPHANS_S) -> None:

@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from homeostat.core.errors import Unreachable
@@ -27,16 +27,17 @@ def run_worker(
     stop: threading.Event | None = None,
     drain_s: float = 5.0,
     on_ready: Callable[[int], None] | None = None,
+    beside: Callable[[], Coroutine[Any, Any, None]] | None = None,
 ) -> bool:
     """Serve until SIGTERM, SIGINT (in the main thread) or `stop`; return whether every request under way was answered.
 
     After the signal no connection is taken, and requests under way have `drain_s` to end. Where this returns False, a handler still
     hangs in a thread: only `os._exit` ends the process then. Port 0 takes a free one; `on_ready` is called with the port once it
-    listens. Raises InvalidInput for a host that has no address here, Unreachable where the port is taken.
+    listens. `beside` runs on the event loop as long as it serves. Raises InvalidInput for a host that has no address here, Unreachable where the port is taken.
     """
     with reserved(host, port) as holder:
         address, bound, *_ = holder.getsockname()
-        return asyncio.run(_serve(app, address, bound, stop=stop, drain_s=drain_s, on_ready=on_ready))
+        return asyncio.run(_serve(app, address, bound, stop=stop, drain_s=drain_s, on_ready=on_ready, beside=beside))
 
 
 async def _serve(
@@ -47,6 +48,7 @@ async def _serve(
     stop: threading.Event | None,
     drain_s: float,
     on_ready: Callable[[int], None] | None,
+    beside: Callable[[], Coroutine[Any, Any, None]] | None,
 ) -> bool:
     from granian.constants import Interfaces
     from granian.server.embed import Server
@@ -69,8 +71,11 @@ async def _serve(
     if on_ready is not None:
         on_ready(port)
     wanted = asyncio.create_task(_stop_wanted(stop))
+    running = None if beside is None else asyncio.create_task(beside())
     await asyncio.wait({serving, wanted}, return_when=asyncio.FIRST_COMPLETED)
     wanted.cancel()
+    if running is not None:
+        running.cancel()
     server.stop()  # type: ignore[no-untyped-call]
     done, _ = await asyncio.wait({serving}, timeout=drain_s)
     if not done:

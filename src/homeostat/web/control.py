@@ -55,7 +55,7 @@ def main() -> None:
     from homeostat.app.leading import Lease
     from homeostat.app.node import node_of
     from homeostat.app.project import load
-    from homeostat.app.supervisor import exit_when_orphaned
+    from homeostat.app.supervisor import beat, exit_when_orphaned
     from homeostat.app.wiring import open_house
     from homeostat.serve.worker import run_worker
 
@@ -87,7 +87,7 @@ def main() -> None:
     jobs = Jobs(house, project_file=Path(options.project).resolve())
     threading.Thread(target=jobs.run, args=(stop,), name="jobs", daemon=True).start()
     app = build_door(house, looks=lambda: running[0].ticks if running else 0, leads=lambda: lease.is_sure, jobs=jobs)
-    run_worker(app, host=settings.host, port=settings.control_port)
+    run_worker(app, host=settings.host, port=settings.control_port, beside=beat)
     stop.set()
     for loop in running:
         loop.stop()
