@@ -254,3 +254,33 @@ def test_why_a_request_was_refused_can_be_read_while_the_client_still_sends(read
             assert wire.said[-1] == "abort"
 
     on_loop(work())
+
+
+class Breaks:
+    """A connection that breaks where it is looked at."""
+
+    def __init__(self):
+        self.is_aborted = False
+
+    def expire(self, now):
+        raise ZeroDivisionError("ours")
+
+    def abort(self):
+        self.is_aborted = True
+
+
+def test_a_connection_that_breaks_is_given_up_and_the_others_are_looked_at():
+    looked = []
+
+    class Sound(Breaks):
+        def expire(self, now):
+            looked.append(now)
+
+    async def answer(request):
+        return Response()
+
+    broken = [Breaks(), Breaks()]
+    found = Connections(answer=answer, limits=Limits(body_bytes=MOST), open={*broken, Sound()})
+    found.sweep(7.0)
+    assert looked == [7.0]
+    assert all(each.is_aborted for each in broken)

@@ -1,6 +1,7 @@
 """What the connections of a server have in common: their limits, what answers them, and their end."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import Protocol
 from homeostat.serve.exchange import Request, Response
 from homeostat.serve.heads import Heads, Take
 
+log = logging.getLogger(__name__)
 Answerer = Callable[[Request], Awaitable[Response]]
 ShortWay = Callable[[Request], Take | None]
 
@@ -54,7 +56,11 @@ class Connections:
     def sweep(self, now: float) -> None:
         """Give up what takes too long. To be called every second or so."""
         for connection in list(self.open):
-            connection.expire(now)
+            try:
+                connection.expire(now)
+            except Exception:  # border: a connection; who sweeps must come by again
+                log.exception("serve.connection_broke")
+                connection.abort()
 
     async def drain(self, timeout_s: float) -> bool:
         """Close what is idle, let the rest answer what it has read, and return whether all of it was answered in time."""
