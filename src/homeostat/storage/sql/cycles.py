@@ -33,7 +33,7 @@ class SqlCycles:
         return None if row is None else _read(row)
 
     def running(self, model: str) -> Cycle | None:
-        query = select(cycles).where(cycles.c.model == model, cycles.c.state == CycleState.RUNNING)
+        query = select(cycles).where(cycles.c.model == model, cycles.c.state == CycleState.RUNNING.value)
         row = self._connection.execute(query.order_by(cycles.c.started).limit(1)).first()
         return None if row is None else _read(row)
 

@@ -44,7 +44,7 @@ class SqlWebhooks:
         rank = (
             func.row_number().over(partition_by=table.c.webhook_id, order_by=(table.c.due, table.c.seq)).label("rank")
         )
-        waiting = select(table, rank).where(table.c.state == DeliveryState.PENDING, table.c.due <= now).subquery()
+        waiting = select(table, rank).where(table.c.state == DeliveryState.PENDING.value, table.c.due <= now).subquery()
         query = select(waiting).where(waiting.c.rank == 1).order_by(waiting.c.due, waiting.c.seq).limit(limit)
         return [_delivery(row) for row in self._connection.execute(query)]
 
@@ -62,7 +62,7 @@ class SqlWebhooks:
     def forget_deliveries(self, *, before: datetime) -> int:
         """Delete what was settled before that time; return how many."""
         table = webhook_deliveries
-        old = (table.c.state != DeliveryState.PENDING) & (table.c.due < before)
+        old = (table.c.state != DeliveryState.PENDING.value) & (table.c.due < before)
         return self._connection.execute(delete(table).where(old)).rowcount
 
 
