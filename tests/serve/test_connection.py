@@ -10,6 +10,7 @@ import pytest
 
 from homeostat.core.records.routes import Route
 from homeostat.serve.connections import Limits
+from homeostat.serve.forgets import Forgets
 from homeostat.serve.settings import ServeSettings
 from homeostat.testing import serving as fakes
 
@@ -20,7 +21,7 @@ BODY = json.dumps({"rows": [fakes.ROW]}).encode()
 def server():
     engine = fakes.EngineInThread(
         fakes.Versions({1: fakes.Says(0.75)}),
-        fakes.Forgets(),
+        Forgets(),
         fakes.FixedClock(),
         settings=ServeSettings(max_body="10KB"),
     )
@@ -191,7 +192,7 @@ def test_two_lengths_are_no_request(raw):
 def test_a_request_that_does_not_become_whole_is_given_up(monkeypatch, connect):
     monkeypatch.setattr("homeostat.serve.engine.Limits", lambda **given: Limits(**given, request_s=0.2))
     monkeypatch.setattr("homeostat.serve.engine._SWEEP_S", 0.05)
-    engine = fakes.EngineInThread(fakes.Versions({1: fakes.Says(0.75)}), fakes.Forgets(), fakes.FixedClock())
+    engine = fakes.EngineInThread(fakes.Versions({1: fakes.Says(0.75)}), Forgets(), fakes.FixedClock())
     client = connect(engine.port)
     client.send(b"POST /models/late/predict HTTP/1.1\r\nHost: loc")
     began = time.monotonic()

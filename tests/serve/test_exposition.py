@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from homeostat.core.records.routes import Route
 from homeostat.serve.counts import counts_of
 from homeostat.serve.exposition import exposition
+from homeostat.serve.forgets import Forgets
 from homeostat.serve.metrics import ServeMetrics
 from homeostat.serve.scoreboard import Scoreboard
 from homeostat.serve.settings import ServeSettings
@@ -39,7 +40,7 @@ class Server:
         self.board = Scoreboard(folder)
         self.engine = fakes.EngineInThread(
             fakes.Versions(models),
-            fakes.Forgets(),
+            Forgets(),
             fakes.FixedClock(),
             settings=ServeSettings(),
             desk={"scoreboard": self.board},

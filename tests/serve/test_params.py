@@ -11,6 +11,7 @@ import pytest
 from homeostat.core.columns import Param
 from homeostat.core.errors import InvalidInput
 from homeostat.core.records.routes import Route
+from homeostat.serve.forgets import Forgets
 from homeostat.serve.hosts.child import answer
 from homeostat.serve.hosts.frames import asking, framed, predictions_of, unframed
 from homeostat.serve.params import read_params
@@ -99,7 +100,7 @@ def test_they_reach_the_process_of_a_model():
 def client():
     engine = fakes.EngineInThread(
         fakes.Versions({1: Adds(), 2: Package(model=fakes.Answers([7.0]), signature=fakes.REGRESSION)}, SIGNATURE),
-        fakes.Forgets(),
+        Forgets(),
         fakes.FixedClock(),
     )
     engine.switch(Route(model="m", generation=1, champion=1))

@@ -4,6 +4,7 @@ from tests.serve.planes import CANARY, SHADOW, FailsLate, recorded, waiting_for
 from homeostat.core.errors import InvalidRows, Unreachable
 from homeostat.core.records.routes import Route
 from homeostat.serve.answer import PredictionFailed
+from homeostat.serve.forgets import Forgets
 from homeostat.testing import serving as fakes
 
 
@@ -26,7 +27,7 @@ def test_the_champion_answers_and_the_answer_is_in_the_record(plane_of, records)
 def test_the_answer_is_durable_before_it_is_given(plane_of):
     order = []
 
-    class Watched(fakes.Forgets):
+    class Watched(Forgets):
         def submit(self, model, lines, done):
             order.append("written")
             done(None)
@@ -38,7 +39,7 @@ def test_the_answer_is_durable_before_it_is_given(plane_of):
 
 
 def test_what_cannot_be_recorded_is_not_answered(plane_of):
-    class Full(fakes.Forgets):
+    class Full(Forgets):
         def submit(self, model, lines, done):
             done(Unreachable("no space"))
 

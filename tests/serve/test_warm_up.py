@@ -14,6 +14,7 @@ from homeostat.core.columns import Column, Kind
 from homeostat.core.records.routes import Route
 from homeostat.serve.answer import VersionDown
 from homeostat.serve.evaluator import ThreadEvaluator
+from homeostat.serve.forgets import Forgets
 from homeostat.serve.hosts.host import Host, HostSettings
 from homeostat.serve.warm_up import WarmUpFailed
 from homeostat.testing import serving as fakes
@@ -56,7 +57,7 @@ def test_a_new_version_is_warmed_up_with_rows_that_were_asked_before(before):
     first = Quick() if before == "compiled" else ThreadEvaluator(Package(model=Slow(), signature=fakes.BINARY))
     second, third = Quick(), Slow()
     versions = {1: first, 2: second, 3: Package(model=third, signature=fakes.BINARY)}
-    engine = fakes.EngineInThread(lambda _model, version: versions[version], fakes.Forgets(), fakes.FixedClock())
+    engine = fakes.EngineInThread(lambda _model, version: versions[version], Forgets(), fakes.FixedClock())
     try:
         engine.switch(Route(model="m", generation=1, champion=1))
         client = http.client.HTTPConnection("127.0.0.1", engine.port, timeout=20)
@@ -72,7 +73,7 @@ def test_a_new_version_is_warmed_up_with_rows_that_were_asked_before(before):
 
 def test_without_any_request_a_made_up_row_warms_it_up():
     model = Slow()
-    plane = fakes.PlaneInThread(fakes.Versions({1: model}), fakes.Forgets(), fakes.FixedClock())
+    plane = fakes.PlaneInThread(fakes.Versions({1: model}), Forgets(), fakes.FixedClock())
     plane.switch(Route(model="m", generation=1, champion=1))
     plane.close(10)
     assert len(model.rows) == 1
@@ -125,7 +126,7 @@ def plane_and_hosts(tmp_path):
         await hosts[-1].start()
         return hosts[-1]
 
-    plane = fakes.PlaneInThread(load, fakes.Forgets(), fakes.FixedClock(), warm_timeout_s=60.0)
+    plane = fakes.PlaneInThread(load, Forgets(), fakes.FixedClock(), warm_timeout_s=60.0)
     plane.switch(Route(model="m", generation=1, champion=1))
     plane.answer("m", [fakes.ROW])
     yield plane, hosts, models
@@ -163,9 +164,7 @@ def test_a_version_whose_process_fails_on_recent_rows_is_not_switched_to(plane_a
     ],
 )
 def test_neither_is_one_whose_code_raises(route):
-    plane = fakes.PlaneInThread(
-        fakes.Versions({1: fakes.Says(0.25), 2: Refuses()}), fakes.Forgets(), fakes.FixedClock()
-    )
+    plane = fakes.PlaneInThread(fakes.Versions({1: fakes.Says(0.25), 2: Refuses()}), Forgets(), fakes.FixedClock())
     try:
         plane.switch(Route(model="m", generation=1, champion=1))
         plane.answer("m", [fakes.ROW])
@@ -181,7 +180,7 @@ def test_neither_is_one_whose_code_raises(route):
 def test_a_process_that_is_killed_once_while_it_warms_up_is_asked_again():
     first, second = fakes.Says(0.25), KilledOnce(Package(model=fakes.Says(0.75), signature=fakes.BINARY))
     versions = {1: Package(model=first, signature=fakes.BINARY), 2: second}
-    plane = fakes.PlaneInThread(lambda _model, version: versions[version], fakes.Forgets(), fakes.FixedClock())
+    plane = fakes.PlaneInThread(lambda _model, version: versions[version], Forgets(), fakes.FixedClock())
     try:
         plane.switch(Route(model="m", generation=1, champion=1))
         plane.switch(Route(model="m", generation=2, champion=2))
@@ -192,7 +191,7 @@ def test_a_process_that_is_killed_once_while_it_warms_up_is_asked_again():
 
 def test_one_that_is_trusted_answers_all_the_same():
     versions = fakes.Versions({1: fakes.Says(0.25), 2: Refuses(), 3: Refuses()})
-    plane = fakes.PlaneInThread(versions, fakes.Forgets(), fakes.FixedClock())
+    plane = fakes.PlaneInThread(versions, Forgets(), fakes.FixedClock())
     try:
         plane.switch(Route(model="m", generation=1, champion=1))
         plane.answer("m", [fakes.ROW])
@@ -212,7 +211,7 @@ def test_a_sound_model_may_raise_on_a_made_up_row_and_on_rows_that_it_would_neve
         2: Package(model=Refuses(), signature=strict),
         3: Package(model=Refuses(), signature=fakes.BINARY),
     }
-    plane = fakes.PlaneInThread(lambda _model, version: versions[version], fakes.Forgets(), fakes.FixedClock())
+    plane = fakes.PlaneInThread(lambda _model, version: versions[version], Forgets(), fakes.FixedClock())
     try:
         plane.switch(Route(model="m", generation=1, champion=1, shadow=3))
         plane.answer("m", [{**fakes.ROW, "city": None}])
