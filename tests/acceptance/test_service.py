@@ -151,6 +151,7 @@ def leaks(data):
 """
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("fault", "told"),
     [
@@ -178,7 +179,7 @@ def test_a_champion_that_fails_is_fenced_and_rolled_back_and_the_other_version_n
         promoted = time.monotonic()
         promote(site.house, str(bad), force="a test")
         with hit:  # such rows were not there to warm it up with
-            wait_until(lambda: site.champion() == 1, "the roll-back", seconds=120)
+            wait_until(lambda: site.champion() == 1, "the roll-back", seconds=240)
             back = time.monotonic()
             wait_until(
                 lambda: any(each.at > back and each.version == 1 for each in hit.met()), "the champion's answers"

@@ -127,3 +127,12 @@ def test_only_a_champion_that_nobody_replaced_is_well_again_when_it_answers(stor
     with store.read() as tx:
         (event,) = tx.audit.events(kinds=["model_version.recovered"])
     assert (event.actor, event.payload) == ("w0", {"version": 1})
+
+
+def test_one_that_somebody_can_replace_stays_unhealthy_until_it_is_replaced(store):
+    put(store, 1)
+    put(store, 2)
+    given_up(store, 2)
+    tell_recovered(store, model="m", version=2, worker_id="w0", now=NOW)
+    assert why_unhealthy(store, model="m", version=2) == "it died"
+    assert replace_unhealthy_champion(store=store, model="m", actor="homeostat", now=NOW).champion == 1

@@ -6,7 +6,7 @@ from homeostat.audit.log import record
 from homeostat.core.errors import Conflict
 from homeostat.core.ports.store import Store
 from homeostat.core.records.routes import Route
-from homeostat.registry.routing import roll_back, take_back
+from homeostat.registry.routing import before_champion, roll_back, take_back
 from homeostat.registry.versions import CHAMPION
 
 OK, UNHEALTHY = "ok", "unhealthy"
@@ -29,9 +29,10 @@ def tell_unhealthy(store: Store, *, model: str, version: int, reason: str, worke
 
 
 def tell_recovered(store: Store, *, model: str, version: int, worker_id: str, now: datetime) -> None:
-    """Note that a champion that was given up answers again: it had nobody in its place. Any other version stays out of traffic until it is promoted."""
+    """Note that a champion that was given up answers again, where it has nobody to take its place. Any other version is taken out of traffic all the same."""
     with store.write() as tx:
-        if tx.models.get(model, version).health != UNHEALTHY or tx.models.alias(model, CHAMPION) != version:
+        is_sole = tx.models.alias(model, CHAMPION) == version and before_champion(tx, model) is None
+        if tx.models.get(model, version).health != UNHEALTHY or not is_sole:
             return
         tx.models.set_health(model, version, OK)
         record(

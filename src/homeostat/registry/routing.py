@@ -55,8 +55,7 @@ def roll_back(*, store: Store, model: str, actor: str, now: datetime, reason: st
         if key is not None and tx.audit.by_key(key) is not None:
             return _route(tx, model)
         champion = tx.models.alias(model, CHAMPION)
-        # the alias knows it too, and goes with a model that gets another name, but is gone where its version was deleted
-        previous = _previous(tx, model, champion) or tx.models.alias(model, PREVIOUS)
+        previous = before_champion(tx, model)
         if previous is None:
             raise Conflict(
                 f"model '{model}' has no champion older than version {champion} to go back to"
@@ -66,6 +65,12 @@ def roll_back(*, store: Store, model: str, actor: str, now: datetime, reason: st
             )
         candidate = tx.models.get(model, previous)
         return _crown(tx, candidate, kind="alias.rolled_back", actor=actor, now=now, force=reason, key=key)
+
+
+def before_champion(tx: Transaction, model: str) -> int | None:
+    """Return the version that a roll-back puts in the champion's place, however it is; None where there is none."""
+    # the alias knows it too, and goes with a model that gets another name, but is gone where its version was deleted
+    return _previous(tx, model, tx.models.alias(model, CHAMPION)) or tx.models.alias(model, PREVIOUS)
 
 
 def to_return_to(tx: Transaction, model: str) -> int | None:
