@@ -3,6 +3,7 @@ import subprocess
 import sys
 import threading
 from datetime import UTC, datetime
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import create_engine, inspect
@@ -13,7 +14,7 @@ from homeostat.core.records.tracking import Metric, Run, RunStatus
 from homeostat.storage.sql import store as module
 from homeostat.storage.sql.migrate import HEAD, current, upgrade
 from homeostat.storage.sql.schema import metadata
-from homeostat.storage.sql.store import SqlStore, open_store
+from homeostat.storage.sql.store import SqlStore, open_memory_store, open_store
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
@@ -203,3 +204,19 @@ def test_processes_that_open_an_empty_database_at_once_queue(database):
     program = f"from homeostat.storage.sql.store import open_store; open_store({database!r}).close()"
     processes = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(3)]
     assert [process.wait(60) for process in processes] == [0, 0, 0]
+
+
+def test_states_are_asked_for_as_texts(monkeypatch):
+    """Of any other type SQLAlchemy asks the ORM, which breaks while another thread imports it: the workflows' start does."""
+    from sqlalchemy.sql import sqltypes
+
+    def broken(value, _raise_error):
+        raise AttributeError(f"the ORM is only half imported: {value!r}")
+
+    monkeypatch.setattr(sqltypes, "inspection", SimpleNamespace(inspect=broken))
+    store = open_memory_store()
+    with store.write() as tx:
+        assert tx.cycles.running("m") is None
+        assert tx.webhooks.due(now=NOW) == []
+        assert tx.webhooks.forget_deliveries(before=NOW) == 0
+    store.close()
