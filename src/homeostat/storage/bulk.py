@@ -1,16 +1,25 @@
-"""Lines of the record that hold many rows (`core.bulk`), taken apart."""
+"""Lines of the record that hold many rows (`core.bulk`), taken apart: as columns, as that is what reading costs."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
-from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
 
 if TYPE_CHECKING:
     import polars as pl
 
 _START = b'{"bulk":'
+_MADE = ("features", "scores")  # of arrays
+_TOLD = {
+    "prediction": "predictions",
+    "key": "keys",
+    "event_time": "event_times",
+    "request_id": "request_ids",
+    "row": "rows",
+}
 _encode = msgspec.json.Encoder().encode
 
 
@@ -48,63 +57,69 @@ def frame_of(lines: Iterable[bytes], schema: "Mapping[str, pl.DataType]") -> "pl
     """Return all rows of lines of many in columns of the record: `features` and `prediction` as JSON texts."""
     import polars as pl
 
-    found: dict[str, list[Any]] = {name: [] for name in schema if name != "scores"}
-    scores = []
-    for line in lines:
-        read = _decode(line)
-        own = _own(read)
-        for name, values in found.items():
-            values.extend(own[name] if name in own else repeat(read.common.get(name), read.bulk))
-        scores.append(_scores(read.scores, read.bulk))
-    # a list of lists would become a series each
-    return pl.DataFrame({**found, "scores": pl.concat(scores)}, schema_overrides=schema).select(*schema)
+    alike: dict[tuple[Any, ...], list[_Read]] = defaultdict(list)
+    for one in map(_decode, lines):
+        classes = None if one.scores is None else len(one.scores) // one.bulk
+        alike[one.columns, one.numbers is None, one.values is None, classes].append(one)
+    return pl.concat([_frame(some, schema) for some in alike.values()])
 
 
-def _scores(numbers: bytes | None, rows: int) -> "pl.Series":
+def _frame(lines: Sequence[_Read], schema: "Mapping[str, pl.DataType]") -> "pl.DataFrame":
+    """Return the rows of lines that have the same columns of the same kind."""
+    import polars as pl
+
+    counts = np.array([one.bulk for one in lines])
+    rows = int(counts.sum())
+    plain = {name: kind for name, kind in schema.items() if name not in _MADE}
+    common = pl.DataFrame({name: [one.common.get(name) for one in lines] for name in plain}, schema=plain)
+    place = pl.Series(np.arange(rows) - np.repeat(np.cumsum(counts) - counts, counts))
+    found = common[np.repeat(np.arange(len(lines)), counts)].with_columns(
+        pl.col("row") + place,
+        pl.col("seq") + place,
+        features=_features(lines, rows),
+        scores=_scores(lines, rows),
+    )
+    return found.with_columns(pl.Series(n, told, dtype=schema[n]) for n, told in _told(lines)).select(*schema)
+
+
+def _told(lines: Sequence[_Read]) -> Iterator[tuple[str, list[Any]]]:
+    """Yield the columns that lines tell row by row, or some of them."""
+    for name, of in _TOLD.items():
+        parts = [getattr(one, of) for one in lines]
+        if any(part is not None for part in parts):
+            found: list[Any] = []
+            for one, part in zip(lines, parts, strict=True):
+                if part is not None:
+                    found.extend([bytes(raw).decode() for raw in part] if name == "prediction" else part)
+                elif name == "row":
+                    found.extend(range(one.common["row"], one.common["row"] + one.bulk))
+                else:
+                    found.extend(repeat(one.common.get(name), one.bulk))
+            yield name, found
+
+
+def _scores(lines: Sequence[_Read], rows: int) -> "pl.Series":
     import polars as pl
 
     wanted = pl.List(pl.Float64())
-    if not numbers:
+    if not lines[0].scores:
         return pl.repeat(None, rows, dtype=wanted, eager=True)
-    flat = pl.Series(memoryview(numbers).cast("d").tolist(), dtype=pl.Float64())
-    return flat.reshape((rows, -1)).cast(wanted)
+    flat = np.frombuffer(b"".join([one.scores or b"" for one in lines]))
+    return pl.Series(flat.reshape(rows, -1)).cast(wanted)
 
 
-def _own(read: _Read) -> Mapping[str, Iterable[Any]]:
-    """Return the values in which the rows differ."""
-    first, seq = read.common["row"], read.common.get("seq", 0)
-    own: dict[str, Iterable[Any]] = {"row": range(first, first + read.bulk), "seq": range(seq, seq + read.bulk)}
-    if read.numbers is not None:
-        own["features"] = _texts(read.columns, _plain(read.numbers, read.bulk))
-    elif read.values is not None:
-        own["features"] = _texts(read.columns, read.values)
-    if read.predictions is not None:
-        own["prediction"] = [bytes(each).decode() for each in read.predictions]
-    if read.keys is not None:
-        own["key"] = read.keys
-    if read.event_times is not None:
-        own["event_time"] = read.event_times
-    if read.request_ids is not None and read.rows is not None:
-        own["request_id"], own["row"] = read.request_ids, read.rows
-    return own
+def _features(lines: Sequence[_Read], rows: int) -> "pl.Series":
+    """Return each row as a JSON object."""
+    import polars as pl
 
-
-def _matrix(numbers: bytes, rows: int) -> list[list[float]]:
-    width = len(numbers) // 8 // rows
-    if not width:
-        return [[]] * rows
-    found: list[list[float]] = memoryview(numbers).cast("d", (rows, width)).tolist()  # type: ignore[assignment]
-    return found
-
-
-def _plain(numbers: bytes, rows: int) -> list[list[float | None]]:
-    """Return rows of numbers, None for NaN."""
-    found = _matrix(numbers, rows)
-    if not isnan(sum(map(sum, found))):  # none is infinite: such rows were refused
-        return found  # type: ignore[return-value]
-    return [[None if value != value else value for value in row] for row in found]  # noqa: PLR0124
-
-
-def _texts(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
-    """Return each row as a JSON object of these names."""
-    return [_encode(dict(zip(names, row, strict=True))).decode() for row in rows]
+    names = lines[0].columns
+    if lines[0].numbers is not None:
+        flat = np.frombuffer(b"".join([one.numbers or b"" for one in lines]))
+        if not names:
+            return pl.repeat("{}", rows, eager=True)
+        frame = pl.DataFrame(flat.reshape(rows, len(names)), schema=list(names)).fill_nan(None)
+        return frame.select(pl.struct(pl.all()).struct.json_encode()).to_series()
+    if lines[0].values is not None:
+        found = [row for one in lines for row in one.values or ()]
+        return pl.Series([_encode(dict(zip(names, row, strict=True))).decode() for row in found], dtype=pl.String)
+    return pl.repeat(None, rows, dtype=pl.String(), eager=True)
