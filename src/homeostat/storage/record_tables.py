@@ -133,15 +133,23 @@ class RecordTables:
                 taken.append(path)
             yield taken
 
-    def unmoved(self, kind: str, model: str) -> list[tuple[SegmentName, bytes]]:
-        """Return the lines of each segment, oldest first; the table may have some of them already."""
+    def unmoved(self, kind: str, model: str, *, most: int | None = None) -> list[tuple[SegmentName, bytes]]:
+        """Return the lines of each segment, oldest first, of at most so many bytes; the table may have some of them already."""
         found = []
+        size = 0
         for path in segments(self.root / "segments" / kind / model):
+            size += _size(path)
+            if most is not None and size > most:
+                break
             try:
                 found.append((SegmentName.of(path), read_segment(path).payload))
             except FileNotFoundError:
                 continue  # moved since the listing: the table, read after this, has it
         return found
+
+    def unmoved_bytes(self, kind: str, model: str) -> int:
+        """Return the size of the segments."""
+        return sum(_size(path) for path in segments(self.root / "segments" / kind / model))
 
     def place(self, kind: str, model: str) -> Path:
         """Return the folder of a table."""
@@ -154,6 +162,13 @@ class RecordTables:
         from deltalake import DeltaTable
 
         return DeltaTable(place) if DeltaTable.is_deltatable(str(place)) else None
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0  # moved since the listing
 
 
 def _moved(table: "DeltaTable", incarnation: str) -> int:

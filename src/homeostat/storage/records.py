@@ -23,8 +23,9 @@ from uuid import uuid4
 
 from homeostat.core.errors import Conflict, InvalidInput, Unreachable
 from homeostat.core.values import Json
-from homeostat.storage.delta_log import newest_commit, snapshot
-from homeostat.storage.record_rows import SCHEMAS, VALUE, columns_of, decoded, identity_of, line_of, model_of, rows_of
+from homeostat.storage.delta_log import newest_commit
+from homeostat.storage.record_reading import count_rows, read_rows
+from homeostat.storage.record_rows import SCHEMAS, columns_of, line_of, model_of, rows_of
 from homeostat.storage.record_tables import RecordTables
 from homeostat.storage.segments import Done, Durability, SegmentWriter, claim, segments
 
@@ -107,37 +108,32 @@ class FileRecords:
         for model, written in lines.items():
             self._writer(kind, model).append(b"".join(written))
 
-    def read(self, kind: str, model: str, *, since: datetime | None = None) -> "pl.DataFrame":
-        """Return all rows received at or after `since`, in order of receipt. A model without rows gives none."""
+    def read(
+        self,
+        kind: str,
+        model: str,
+        *,
+        since: datetime | None = None,
+        columns: Sequence[str] | None = None,
+        share: float = 1.0,
+    ) -> "pl.DataFrame":
+        """Return all rows received at or after `since`, in order of receipt, or a share of them. A model without rows gives none.
+
+        Memory: that of what is returned, and of the segments not yet moved: with a share, of at most 32 MB of them.
+        """
         for _ in range(_TRIES - 1):
             with suppress(
                 FileNotFoundError
             ):  # rows were erased since the table's log was read, and its files with them
-                return self._read(kind, model, since)
-        return self._read(kind, model, since)
+                return read_rows(self._tables, kind, model, since=since, columns=columns, share=share)
+        return read_rows(self._tables, kind, model, since=since, columns=columns, share=share)
 
-    def _read(self, kind: str, model: str, since: datetime | None) -> "pl.DataFrame":
-        import polars as pl
-
-        columns_of(kind)
-        fresh = self._tables.unmoved(kind, model_of(model))
-        place = self._tables.place(kind, model)
-        table = snapshot(place)
-        moved = {} if table is None else table.transactions
-        unmoved = rows_of(kind, b"".join(payload for n, payload in fresh if n.number > moved.get(n.incarnation, 0)))
-        everything = unmoved
-        if table is not None and table.files:
-            scan = pl.scan_parquet(
-                [place / name for name in table.files], schema=unmoved.schema, glob=False, missing_columns="insert"
-            )
-            everything = pl.concat(
-                [(scan if since is None else scan.filter(pl.col("received") >= since)).collect(), unmoved]
-            )
-        if since is not None:
-            everything = everything.filter(pl.col("received") >= since)
-        everything = everything.sort("received", "seq", maintain_order=True)
-        everything = everything.unique(subset=identity_of(kind), keep="first", maintain_order=True)
-        return everything.drop("seq").with_columns(decoded(everything[VALUE[kind]]))
+    def count(self, kind: str, model: str, *, since: datetime | None = None) -> int:
+        """Return about how many rows there are: those of the table, and what the segments' size says."""
+        for _ in range(_TRIES - 1):
+            with suppress(FileNotFoundError):
+                return count_rows(self._tables, kind, model, since=since)
+        return count_rows(self._tables, kind, model, since=since)
 
     def models(self, kind: str = "predictions") -> list[str]:
         """Return the names of the models that have rows."""

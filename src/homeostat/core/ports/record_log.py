@@ -23,8 +23,23 @@ class RecordLog(Protocol):
     def stamps(self, count: int) -> int:
         """Return the first of so many consecutive numbers that order lines."""
 
-    def read(self, kind: str, model: str, *, since: datetime | None = None) -> Frame:
-        """Return all rows (compacted and not yet), received at or after `since`, in order of receipt, ids not repeated."""
+    def read(
+        self,
+        kind: str,
+        model: str,
+        *,
+        since: datetime | None = None,
+        columns: Sequence[str] | None = None,
+        share: float = 1.0,
+    ) -> Frame:
+        """Return all rows (compacted and not yet), received at or after `since`, in order of receipt, ids not repeated.
+
+        `share` < 1: those of about so many of the requests, drawn by their ids, so that any call and either kind draws the same; a greater
+        share has all of a smaller one. Rows that name no request are all there, and what was written last may not be there yet.
+        """
+
+    def count(self, kind: str, model: str, *, since: datetime | None = None) -> int:
+        """Return about how many rows `read` would, without reading them."""
 
     def stamp(self, model: str) -> str:
         """Return what changes whenever a row of the model is written: while it stays, `read` gives what it gave. Costs next to nothing."""

@@ -46,6 +46,46 @@ class RecordsContract:
             assert "received" in empty.columns
         assert records.read("predictions", "other").columns == records.read("predictions", "m").columns
 
+    def test_a_share_is_of_whole_requests_the_same_for_both_kinds_and_within_any_greater_share(
+        self, tmp_path: Path
+    ) -> None:
+        records = self.records(tmp_path)
+        names = [f"r{n}" for n in range(2_000)]
+        records.write("predictions", [prediction(name, row=row) for name in names for row in (0, 1)])
+        records.write("labels", [label(f"l{name}", request_id=name) for name in names])
+        records.write("labels", [label("keyed", request_id=None, key="k")])
+        for _ in ("in segments", "in tables"):
+            drawn = {share: records.read("predictions", "m", share=share) for share in (0.1, 0.5, 1.0)}
+            known = {share: set(frame["request_id"]) for share, frame in drawn.items()}
+            assert known[0.1] < known[0.5] < known[1.0] == set(names)
+            assert 120 < len(known[0.1]) < 280  # 200, within six standard deviations
+            assert drawn[0.1].height == 2 * len(known[0.1])
+            labels = records.read("labels", "m", share=0.1)
+            assert set(labels["request_id"].drop_nulls()) == known[0.1]
+            assert labels["key"].drop_nulls().to_list() == ["k"]
+            records.close()
+            records.compact()
+
+    def test_some_columns_are_those_of_the_same_rows(self, tmp_path: Path) -> None:
+        records = self.records(tmp_path)
+        records.write("predictions", [prediction("r2"), prediction("r1", prediction=0), prediction("r2")])
+        some = records.read("predictions", "m", columns=["prediction", "received"])
+        assert some.equals(records.read("predictions", "m").select("received", "prediction"))
+        assert some["prediction"].to_list() == [1, 0]
+
+    def test_rows_are_counted_about(self, tmp_path: Path) -> None:
+        records = self.records(tmp_path)
+        assert records.count("predictions", "m") == 0
+        early, late = NOW, NOW + timedelta(days=1)
+        for received in (early, late):
+            records.write("predictions", [prediction(f"{received}{n}", received=received) for n in range(300)])
+        assert 100 < records.count("predictions", "m") < 1_200
+        records.close()
+        records.compact()
+        assert records.count("predictions", "m") == 600
+        assert records.count("predictions", "m", since=late) == 300
+        assert records.count("labels", "m") == 0
+
     def test_the_stamp_changes_with_every_write_and_only_then(self, tmp_path: Path) -> None:
         writer, reader = self.records(tmp_path), self.records(tmp_path)
         stamps = [reader.stamp("m")]
