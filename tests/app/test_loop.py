@@ -54,7 +54,16 @@ def house(tmp_path):
 @pytest.fixture
 def loop(house):
     compacted = []
-    made = Loop(house, workflow_database_url="", probe=None, compact=lambda: compacted.append(1), replay=False)
+    seconds = [0.0]
+    made = Loop(
+        house,
+        workflow_database_url="",
+        probe=None,
+        compact=lambda: compacted.append(1),
+        replay=False,
+        monotonic=lambda: seconds[0],
+    )
+    made.seconds = seconds
     made.cycles = Cycles()
     made.compacted = compacted
     return made
@@ -75,6 +84,17 @@ def test_a_record_that_has_not_changed_is_not_read_again(loop, house):
     house.records.write("predictions", [ROW])
     assert reads_of_a_tick(loop, house) > 0
     assert reads_of_a_tick(loop, house) == 0
+
+
+def test_a_look_that_took_long_is_one_second_in_ten(loop, house):
+    watch = loop._watch
+    loop._watch = lambda *args, **how: (watch(*args, **how), loop.seconds.__setitem__(0, loop.seconds[0] + 3.25))
+    loop.tick()
+    house.records.write("predictions", [ROW])
+    loop.seconds[0] += 26.9
+    assert reads_of_a_tick(loop, house) == 0
+    loop.seconds[0] += 0.2
+    assert reads_of_a_tick(loop, house) > 0
 
 
 def test_time_alone_is_news_after_a_quiet_minute(loop, house):

@@ -5,6 +5,7 @@ ever, has none of it.
 """
 
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,12 @@ from homeostat.core.ports.record_log import RecordLog
 log = logging.getLogger(__name__)
 
 _LIMIT_S = 600.0
+_NICE = 10  # who answers requests comes first
+_ONE_THREAD = {
+    "POLARS_MAX_THREADS": "1",
+    "RAYON_NUM_THREADS": "1",
+    "TOKIO_WORKER_THREADS": "1",
+}  # of cores that answer requests too
 
 
 def compact(records: RecordLog, project_file: Path) -> None:
@@ -27,7 +34,15 @@ def compact(records: RecordLog, project_file: Path) -> None:
         return
     command = [sys.executable, "-m", __name__, str(project_file)]
     try:
-        subprocess.run(command, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=_LIMIT_S)  # noqa: S603 - ourselves
+        subprocess.run(  # noqa: S603 - ourselves
+            command,
+            check=True,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=_LIMIT_S,
+            env=os.environ | _ONE_THREAD,
+        )
     except subprocess.CalledProcessError as error:
         log.error("the record was not compacted: %s", error.stderr[-2000:])  # noqa: TRY400 - what it said says more than our stack
     except subprocess.TimeoutExpired:
@@ -35,6 +50,7 @@ def compact(records: RecordLog, project_file: Path) -> None:
 
 
 def main() -> None:
+    os.nice(_NICE)
     place = load(Path(sys.argv[1]))
     open_records(place, writer_id="compacting").compact()
     if place.project.record.keep is not None:

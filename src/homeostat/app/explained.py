@@ -89,6 +89,7 @@ WHY: dict[str, str] = {
     "watch.decay": "how much worse is decay, in units of the metric; null: 5 % of the reference, beyond chance",
     "watch.maturity": "the share of labels that must be there before a window's performance counts",
     "watch.min_labels": "fewer labels say nothing",
+    "watch.max_rows": "a look reads about so many rows; of more, those of requests drawn by their ids",
     "watch.max_invalid_share": "more bad rows than this and the data are broken",
     "watch.detectors": "what listens to the errors of labelled rows: adwin, page_hinkley, ddm, eddm, hddm_w, kswin, cusum, ewma",
     "watch.incidents": "windows that alarm for one kind of cause, as one story",

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -32,10 +33,22 @@ T = TypeVar("T")
 
 COMPACT = timedelta(seconds=30)
 QUIET = timedelta(minutes=1)  # how long nothing must be new until a look is due because time alone has passed
+BRISK_S = 0.25  # a look that takes no longer is taken whenever there is news
 _LEAD_S = 0.5
 BEFORE_A_REPLAY = datetime(
     1970, 1, 1, tzinfo=UTC
 )  # so that no cool-down reaches from the present into the past that is replayed
+
+
+def rested(began: float, ended: float) -> float:
+    """Return when the next look may begin, in seconds as given: one that took long, for all that is new meanwhile, is one in ten seconds.
+
+    >>> rested(100.0, 100.2)
+    100.2
+    >>> rested(100.0, 103.25)
+    130.25
+    """
+    return ended + 9 * max(0.0, ended - began - BRISK_S)
 
 
 class Stopped(BaseException):
@@ -73,17 +86,20 @@ class Loop:
         compact: Callable[[], None],
         replay: bool,
         leads: Callable[[], bool] = lambda: True,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._house = house
         self._probe = probe
         self._compact = compact
         self._replay = replay
         self._leads = leads
+        self._monotonic = monotonic
         self._stop = threading.Event()
         self._begun: set[str] = set()
         self._compacted: datetime | None = None
         self._looked: datetime | None = None
         self._known: object = None
+        self._rested = 0.0
         self._workflow_database_url = workflow_database_url
         self.ticks = 0
 
@@ -118,9 +134,12 @@ class Loop:
             self._compact()
             self._compacted = now
         news = self._news()
-        if news != self._known or self._looked is None or now - self._looked >= QUIET:
+        is_due = news != self._known or self._looked is None or now - self._looked >= QUIET
+        if is_due and self._monotonic() >= self._rested:
+            began = self._monotonic()
             self._look(now)
             self._known, self._looked = news, now
+            self._rested = rested(began, self._monotonic())
         self._take_up()
         self.ticks += 1
 
@@ -159,7 +178,7 @@ class Loop:
         """Return the loop's time; None in a replay that has not begun."""
         if not self._replay:
             return now
-        seen = self._house.records.read("predictions", self._house.project.model)
+        seen = self._house.records.read("predictions", self._house.project.model, columns=["event_time"])
         newest = seen["event_time"].max() if isinstance(seen, pl.DataFrame) and seen.height else None
         return newest if isinstance(newest, datetime) else None
 

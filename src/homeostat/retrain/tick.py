@@ -20,6 +20,10 @@ from homeostat.retrain.triggers.situation import LABELS_LATELY
 from homeostat.train.signature import from_json
 from homeostat.watch.events import KINDS
 from homeostat.watch.join import join
+from homeostat.watch.watched import LIGHT, share_for
+
+
+_MOST_ROWS = 300_000  # of the record; of more, those of drawn requests
 
 
 def decide_and_ask(
@@ -30,24 +34,26 @@ def decide_and_ask(
     Before a first model is trained, one that a person has trained and that passed the gate is made champion instead. A label counts where it
     is that of an answered row; whether it is costs a look at all answers, and is found out where the decision rests on it.
     """
-    labels = records.read("labels", project.model).filter(pl.col("value").is_not_null())  # the others tell groups alone
     with store.read() as tx:
         recent = tx.cycles.recent(project.model, limit=20)
         situation = _situation(tx, recent, project=project, loop_now=loop_now)
         running = tx.cycles.running(project.model)
         champion = situation.champion and tx.models.get(project.model, situation.champion.version)
     trained = next((cycle.started for cycle in recent if cycle.run_id is not None), None)
+    since = None if trained is None else min(trained, now - LABELS_LATELY)
+    labels = records.read("labels", project.model, since=since, columns=["received", "value"])
+    told = labels.filter(pl.col("value").is_not_null())["received"]  # the others tell groups alone
 
-    def decided(received: pl.Series) -> Decision:
-        """Return the decision where labelled rows have labels of these times of receipt."""
-        known = _labelled(situation, received, trained=trained, now=now)
+    def decided(received: pl.Series, share: float = 1.0) -> Decision:
+        """Return the decision where labelled rows, or a share of them, have labels of these times of receipt."""
+        known = _labelled(situation, received, share=share, trained=trained, now=now)
         return decide(
             firings(known, project.retrain.triggers), situation=known, running=running, policy=project.retrain
         )
 
-    decision, without = decided(labels["received"]), decided(labels["received"].clear())
+    decision, without = decided(told), decided(told.clear())
     if champion and decision.firing != without.firing and "retrain" in (decision.kind, without.kind):
-        decision = decided(_received(records, labels, project.model, from_json(champion.signature)))
+        decision = decided(*_received(records, project.model, from_json(champion.signature), since=since))
     if decision.kind != "retrain" or decision.firing is None:
         return decision, None
     ready = None if situation.cycles or project.retrain.approval else _ready(store, project.model)
@@ -85,18 +91,28 @@ def _ready(store: Store, model: str) -> int | None:
         return number if report_id is not None and tx.models.report(report_id).passed else None
 
 
-def _received(records: RecordLog, labels: pl.DataFrame, model: str, signature: Signature) -> pl.Series:
-    """Return when the label of each labelled row was received, the newest where there are several."""
-    found = join(records.read("predictions", model), labels, task=signature.task, classes=signature.classes)
-    return found.frame["label_received"].drop_nulls()
+def _received(
+    records: RecordLog, model: str, signature: Signature, *, since: datetime | None
+) -> tuple[pl.Series, float]:
+    """Return when the label of each labelled row was received, the newest where there are several; of a share of rows where there are many."""
+    share = share_for(records, model, since=None, most=_MOST_ROWS)
+    predictions = records.read("predictions", model, columns=LIGHT, share=share)
+    labels = records.read("labels", model, since=since, of=predictions if share < 1 else None)
+    found = join(
+        predictions, labels.filter(pl.col("value").is_not_null()), task=signature.task, classes=signature.classes
+    )
+    return found.frame["label_received"].drop_nulls(), share
 
 
-def _labelled(situation: Situation, received: pl.Series, *, trained: datetime | None, now: datetime) -> Situation:
+def _labelled(
+    situation: Situation, received: pl.Series, *, share: float, trained: datetime | None, now: datetime
+) -> Situation:
     newest = received.max()
+    fresh = received if trained is None else received.filter(received > trained)
     return replace(
         situation,
         labels_come=isinstance(newest, datetime) and now - newest <= LABELS_LATELY,
-        labelled_rows_since_training=len(received if trained is None else received.filter(received > trained)),
+        labelled_rows_since_training=round(len(fresh) / share),
     )
 
 

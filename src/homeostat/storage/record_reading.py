@@ -1,6 +1,7 @@
 """Reading the record: what tables and segments hold together, all of it or the rows of requests drawn by their ids."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -18,25 +19,41 @@ _MOST_FRESH = (
 _BYTES_OF_A_ROW = {"predictions": 400, "labels": 150}  # of a segment, about
 
 
-def read_rows(
-    tables: RecordTables,
-    kind: str,
-    model: str,
-    *,
-    since: datetime | None,
-    columns: Sequence[str] | None,
-    share: float,
-) -> "pl.DataFrame":
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which rows, and what of them."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    columns: Sequence[str] | None = None
+    share: float = 1.0
+
+    def of(self, rows: "pl.LazyFrame") -> "pl.LazyFrame":
+        import polars as pl
+
+        if self.since is not None:
+            rows = rows.filter(pl.col("received") >= self.since)
+        if self.until is not None:
+            rows = rows.filter(pl.col("received") <= self.until)
+        if self.share >= 1:
+            return rows
+        request = pl.col("request_id")
+        drawn = request.hash(_SEED) < pl.lit(int(self.share * 2**64), dtype=pl.UInt64)
+        return rows.filter(request.is_null() | drawn)
+
+
+def read_rows(tables: RecordTables, kind: str, model: str, wanted: Wanted) -> "pl.DataFrame":
     """Return rows in order of receipt, ids not repeated; raise FileNotFoundError where the table's files were removed meanwhile."""
     import polars as pl
 
     known = columns_of(kind)
-    wanted = [name for name in kept_schema_of(kind) if name != "seq" and (columns is None or name in columns)]
+    columns = wanted.columns
     assert known.issuperset(columns or ())
-    needed = {*wanted, *_identifying(kind)}
+    told = [name for name in kept_schema_of(kind) if name != "seq" and (columns is None or name in columns)]
+    needed = {*told, *_identifying(kind)}
     place = tables.place(kind, model_of(model))
     # segments before the table: what is moved meanwhile is seen twice, and left out once
-    fresh = tables.unmoved(kind, model, most=None if share >= 1 else _MOST_FRESH)
+    fresh = tables.unmoved(kind, model, most=None if wanted.share >= 1 else _MOST_FRESH)
     table = snapshot(place)
     moved = {} if table is None else table.transactions
     unmoved = rows_of(kind, b"".join(payload for n, payload in fresh if n.number > moved.get(n.incarnation, 0)))
@@ -44,12 +61,12 @@ def read_rows(
     if table is not None and table.files:
         files = [place / name for name in table.files]
         parts.insert(0, pl.scan_parquet(files, schema=kept_schema_of(kind), glob=False, missing_columns="insert"))
-    found = [_chosen(part, since, share).select(name for name in unmoved.columns if name in needed) for part in parts]
-    everything = pl.concat(pl.collect_all(found, engine="streaming" if share < 1 else "auto"))
+    found = [wanted.of(part).select(name for name in unmoved.columns if name in needed) for part in parts]
+    everything = pl.concat(pl.collect_all(found, engine="streaming" if wanted.share < 1 else "auto"))
     everything = everything.sort("received", "seq", maintain_order=True)
-    everything = everything.unique(subset=identity_of(kind), keep="first", maintain_order=True).select(wanted)
+    everything = everything.unique(subset=identity_of(kind), keep="first", maintain_order=True).select(told)
     value = VALUE[kind]
-    return everything.with_columns(decoded(everything[value])) if value in wanted else everything
+    return everything.with_columns(decoded(everything[value])) if value in told else everything
 
 
 def count_rows(tables: RecordTables, kind: str, model: str, *, since: datetime | None) -> int:
@@ -58,21 +75,10 @@ def count_rows(tables: RecordTables, kind: str, model: str, *, since: datetime |
 
     columns_of(kind)
     scan = tables.frame(kind, model_of(model))
-    kept = _chosen(scan, since, 1.0).select(pl.len()).collect(engine="streaming").item()
+    kept = Wanted(since=since).of(scan).select(pl.len()).collect(engine="streaming").item()
     return int(kept) + tables.unmoved_bytes(kind, model) // _BYTES_OF_A_ROW[kind]
 
 
 def _identifying(kind: str) -> set[str]:
     names = {"labels": {"label_id", "request_id"}, "predictions": {"request_id", "row", "route", "version"}}
     return names[kind] | {"received", "seq"}
-
-
-def _chosen(rows: "pl.LazyFrame", since: datetime | None, share: float) -> "pl.LazyFrame":
-    import polars as pl
-
-    if since is not None:
-        rows = rows.filter(pl.col("received") >= since)
-    if share >= 1:
-        return rows
-    request = pl.col("request_id")
-    return rows.filter(request.is_null() | (request.hash(_SEED) < pl.lit(int(share * 2**64), dtype=pl.UInt64)))

@@ -24,7 +24,7 @@ from uuid import uuid4
 from homeostat.core.errors import Conflict, InvalidInput, Unreachable
 from homeostat.core.values import Json
 from homeostat.storage.delta_log import newest_commit
-from homeostat.storage.record_reading import count_rows, read_rows
+from homeostat.storage.record_reading import Wanted, count_rows, read_rows
 from homeostat.storage.record_rows import SCHEMAS, columns_of, line_of, model_of, rows_of
 from homeostat.storage.record_tables import RecordTables
 from homeostat.storage.segments import Done, Durability, SegmentWriter, claim, segments
@@ -114,19 +114,21 @@ class FileRecords:
         model: str,
         *,
         since: datetime | None = None,
+        until: datetime | None = None,
         columns: Sequence[str] | None = None,
         share: float = 1.0,
     ) -> "pl.DataFrame":
-        """Return all rows received at or after `since`, in order of receipt, or a share of them. A model without rows gives none.
+        """Return all rows received from `since` to `until`, in order of receipt, or a share of them. A model without rows gives none.
 
         Memory: that of what is returned, and of the segments not yet moved: with a share, of at most 32 MB of them.
         """
+        wanted = Wanted(since=since, until=until, columns=columns, share=share)
         for _ in range(_TRIES - 1):
             with suppress(
                 FileNotFoundError
             ):  # rows were erased since the table's log was read, and its files with them
-                return read_rows(self._tables, kind, model, since=since, columns=columns, share=share)
-        return read_rows(self._tables, kind, model, since=since, columns=columns, share=share)
+                return read_rows(self._tables, kind, model, wanted)
+        return read_rows(self._tables, kind, model, wanted)
 
     def count(self, kind: str, model: str, *, since: datetime | None = None) -> int:
         """Return about how many rows there are: those of the table, and what the segments' size says."""

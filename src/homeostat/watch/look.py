@@ -17,7 +17,7 @@ from homeostat.watch.acknowledging import acknowledged_since
 from homeostat.watch.baseline import kept_baseline
 from homeostat.watch.detection import Heard, listen
 from homeostat.watch.diagnosis import diagnosed
-from homeostat.watch.due import complete, expects_labels, has_more, within
+from homeostat.watch.due import LOOK_BACK, complete, expects_labels, has_more, unsettled_since, within
 from homeostat.watch.following import follow_incidents
 from homeostat.watch.groups import told_groups
 from homeostat.watch.history import judged_before, past_of
@@ -26,9 +26,7 @@ from homeostat.watch.reference import Reference
 from homeostat.watch.settings import WatchSettings
 from homeostat.watch.stored import as_record, verdict_of, write
 from homeostat.watch.verdict import Past, Verdict, with_detections
-from homeostat.watch.watched import answers, find
-
-LOOK_BACK = timedelta(days=90)
+from homeostat.watch.watched import answers, find, with_content
 
 
 def look(
@@ -58,28 +56,30 @@ def look(
     `quality.broken` when so and not so before. A second call with the same record writes nothing. What was received before
     `now` - `look_back` is left as it is. `now` may be in the time of the rows, where the past is replayed; the record holds what is known.
     `written_at`: the time that verdicts and events carry, where that is not `now`. `task` is the reference's, and only checked. `labels_come` None: labels are expected until three windows and `label_delay` went by without one.
-    Cost: the record of `look_back` is read each time (about 0.5 s for 100,000 rows).
+    Cost: about `settings.max_rows` rows are read at a time. Where the record of `look_back` has more, only windows that are new or whose labels
+    may still come are looked at, and by the rows of requests that are drawn by their ids; the verdict says so.
     """
     if task is not None and task is not reference.task:
         raise InvalidInput(
             f"version {reference.version} of {model} was made for {reference.task}, the project says {task}",
             hint="train and promote a version for the new task",
         )
-    since = now - look_back
-    found = find(records, model, reference, settings=settings, since=since, now=now)
     with store.read() as tx:
         known = {(v.window_start, v.window_end): v for v in tx.watch.verdicts(model)}
         acknowledged = acknowledged_since(tx, model)
+    unsettled = unsettled_since(known, settings=settings, lateness=lateness, label_delay=label_delay, now=now)
+    found = find(records, model, reference, settings=settings, since=now - look_back, unsettled=unsettled, now=now)
     if labels_come is None:
         labels_come = expects_labels(found, known, now=now, label_delay=label_delay)
     written: list[WindowVerdict] = []
-    for window in complete(found, known, settings=settings, lateness=lateness, since=since):
+    for window in complete(found, known, settings=settings, lateness=lateness):
         previous = known.get((window.start, window.end))
         if previous is not None and previous.body["version"] != reference.version:
             continue
         rows, errors = within(found.rows, window), within(found.failed, window).height
-        if previous is not None and not has_more(rows, previous, settings):
+        if previous is not None and not has_more(rows, previous, settings, share=found.share):
             continue
+        rows = with_content(records, model, rows, share=found.share)
         judged = judged_before(known.values(), before=window.start, version=reference.version, since=acknowledged)
         history, past = past_of(judged, window, by_count=settings.by_count)
         verdict, heard = _judge(
@@ -91,6 +91,7 @@ def look(
             history=history,
             past=past,
             state=None if _was_mature(previous) else _kept_state(store, model),
+            share=found.share,
         )
         if _was_mature(previous):
             heard = None
@@ -98,7 +99,14 @@ def look(
             verdict, rows, judged, previous, store=store, model=model, reference=reference, settings=settings
         )
         stored = as_record(
-            model, window, verdict, previous=previous, rows=rows, reference=reference, now=written_at or now
+            model,
+            window,
+            verdict,
+            previous=previous,
+            rows=rows,
+            share=found.share,
+            reference=reference,
+            now=written_at or now,
         )
         with store.write() as tx:
             if not write(tx, stored, verdict, previous=previous, actor=actor):
@@ -135,9 +143,12 @@ def _judge(
     history: list[float],
     past: Past,
     state: Json | None,
+    share: float,
 ) -> tuple[Verdict, Heard | None]:
     """Return the verdict, and what the detectors made of the labelled rows where they are enough."""
     predictions, odd = answers(rows, reference)
+    if share < 1:
+        odd = [*odd, f"judged by {rows.height:,} rows, drawn from about {rows.height / share:,.0f}"]
     labelled = rows["label"].is_not_null().to_numpy()
     y = np.asarray(rows["label"].to_list()) if labelled.any() else None
     verdict = observe(

@@ -47,6 +47,7 @@ class WatchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     `maturity`: the share of a window's rows whose label must be known before its performance counts.
     `detectors`: what listens to the errors of labelled rows, one by one (watch/detectors); a rise warns.
     `estimates`: the estimators of performance without labels (watch/estimates); None: all that fit the task, an empty list: none.
+    `max_rows`: what a look reads of the record, about; of more, the rows of requests drawn by their ids.
     `decay`: how much worse than the reference, in units of the metric, is decay; None: two standard errors AND 5 % of the reference.
     """
 
@@ -57,6 +58,7 @@ class WatchSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     maturity: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.9
     min_labels: Annotated[int, Meta(ge=10)] = 100
     max_invalid_share: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.05
+    max_rows: Annotated[int, Meta(ge=1_000)] = 300_000
     detectors: list[str] = msgspec.field(default_factory=lambda: ["adwin"])
     estimates: list[str] | None = None
     drift: DriftSettings = msgspec.field(default_factory=DriftSettings)

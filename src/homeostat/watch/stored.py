@@ -31,6 +31,7 @@ def as_record(
     *,
     previous: WindowVerdict | None,
     rows: pl.DataFrame,
+    share: float,
     reference: Reference,
     now: datetime,
 ) -> WindowVerdict:
@@ -42,6 +43,7 @@ def as_record(
         "rows": rows.height,
         "labelled": int(rows["label"].is_not_null().sum()),
         "grouped": rows["groups"].count(),
+        "share": share,
         "labels_until": until.isoformat() if isinstance(until, datetime) else None,
         "answers": msgspec.json.decode(msgspec.json.encode(kept)),
         "verdict": msgspec.to_builtins(verdict),

@@ -1,4 +1,9 @@
-"""What a look reads of the record: the answers of the version that is watched, joined with what became known of them."""
+"""What a look reads of the record: the answers of the version that is watched, joined with what became known of them.
+
+A record of years at thousands of requests a second fits no memory. So a look goes back only as far as windows may still change where
+there is more than it may read, reads the rows of requests drawn by their ids where that is still too much, and what the rows are
+(features, answers) only of the windows that are to be judged.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,23 +17,44 @@ from homeostat.watch.join import ANSWERING, JoinReport, as_truth, join
 from homeostat.watch.reference import Reference
 from homeostat.watch.settings import WatchSettings
 
+_PLACE = ["request_id", "row"]
+LIGHT = [*_PLACE, "key", "received", "event_time", "version", "route", "status"]
+_CONTENT = ["features", "prediction", "scores"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Watched:
-    """The answers of the version that is watched. `rows` and `failed` have `at`, the time that puts them into windows."""
+    """The answers of the version that is watched. `rows` and `failed` have `at`, the time that puts them into windows.
+
+    They are of a `share` of the requests, 1 for all, received since `since`; `with_content` adds what was asked and answered.
+    """
 
     rows: pl.DataFrame
     failed: pl.DataFrame
     watermark: datetime
     report: JoinReport
+    since: datetime
+    share: float = 1.0
 
 
 def find(
-    records: RecordLog, model: str, reference: Reference, *, settings: WatchSettings, since: datetime, now: datetime
+    records: RecordLog,
+    model: str,
+    reference: Reference,
+    *,
+    settings: WatchSettings,
+    since: datetime,
+    unsettled: datetime,
+    now: datetime,
 ) -> Watched:
-    """Return what was answered and labelled since then."""
-    predictions = records.read("predictions", model, since=since)
-    labels = records.read("labels", model, since=since)
+    """Return what was answered and labelled since then; where that is more than `settings.max_rows`, since `unsettled`, and of some requests."""
+    count = records.count("predictions", model, since=since)
+    if count > settings.max_rows and unsettled > since:
+        since = unsettled
+        count = records.count("predictions", model, since=since)
+    share = min(1.0, settings.max_rows / max(count, 1))
+    predictions = records.read("predictions", model, since=since, columns=LIGHT, share=share)
+    labels = records.read("labels", model, since=since, share=share)
     answering = predictions.filter(pl.col("route").is_in(ANSWERING))
     at = pl.col("received") if settings.by_count else pl.coalesce("event_time", "received")
     answering = answering.with_columns(at=at)
@@ -40,7 +66,24 @@ def find(
         failed=answering.filter(is_ours & (pl.col("status") != "ok")),
         watermark=_watermark(answering, now),
         report=joined.report,
+        since=since,
+        share=share,
     )
+
+
+def with_content(records: RecordLog, model: str, rows: pl.DataFrame, *, share: float) -> pl.DataFrame:
+    """Return the rows with their features, predictions and scores. Memory: of what was received between the first and the last of them."""
+    received = [moment for moment in (rows["received"].min(), rows["received"].max()) if isinstance(moment, datetime)]
+    content = records.read(
+        "predictions",
+        model,
+        since=min(received, default=None),
+        until=max(received, default=None),
+        columns=[*_PLACE, "route", *_CONTENT],
+        share=share,
+    )
+    content = content.filter(pl.col("route").is_in(ANSWERING)).unique(_PLACE, keep="first").drop("route")
+    return rows.join(content, on=_PLACE, how="left", maintain_order="left")
 
 
 def answers(rows: pl.DataFrame, reference: Reference) -> tuple[Predictions, list[str]]:

@@ -29,10 +29,11 @@ class RecordLog(Protocol):
         model: str,
         *,
         since: datetime | None = None,
+        until: datetime | None = None,
         columns: Sequence[str] | None = None,
         share: float = 1.0,
     ) -> Frame:
-        """Return all rows (compacted and not yet), received at or after `since`, in order of receipt, ids not repeated.
+        """Return all rows (compacted and not yet), received from `since` to `until`, both inside, in order of receipt, ids not repeated.
 
         `share` < 1: those of about so many of the requests, drawn by their ids, so that any call and either kind draws the same; a greater
         share has all of a smaller one. Rows that name no request are all there, and what was written last may not be there yet.

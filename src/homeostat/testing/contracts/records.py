@@ -118,6 +118,7 @@ class RecordsContract:
         records.write("predictions", [prediction(f"r{n}", received=time) for n, time in enumerate(times)])
         assert records.read("predictions", "m", since=times[2])["request_id"].to_list() == ["r2", "r3"]
         assert records.read("predictions", "m", since=times[3] + timedelta(seconds=1)).height == 0
+        assert records.read("predictions", "m", since=times[1], until=times[2])["request_id"].to_list() == ["r1", "r2"]
 
     def test_an_id_that_comes_twice_is_shown_once_and_the_first_stands(self, tmp_path: Path) -> None:
         records = self.records(tmp_path)
