@@ -36,8 +36,11 @@ from homeostat.retrain.workshop import Workshop
 from homeostat.train.runner import InterpreterOf, ours
 from homeostat.train.settings import TrainSettings
 from homeostat.train.signature import from_json
+from homeostat.watch.drawing import share_for
 
 log = logging.getLogger(__name__)
+
+MOST_CAPTURED = 1_000_000  # rows of the record that are held in memory to learn from
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,9 +90,16 @@ class LiveStages:
         if again is not None or version is None:
             return again or latest
         _, held = load(store=self.store, tables=self.tables, dataset=self.request.model)
+        share = share_for(self.records, self.request.model, since=None, most=MOST_CAPTURED)
+        if share < 1:
+            log.warning(
+                "the record has more rows than a training can hold: the rows of %.2g %% of the requests are captured",
+                100 * share,
+            )
+        predictions = self.records.read("predictions", self.request.model, share=share)
         rows = captured(
-            self.records.read("predictions", self.request.model),
-            self.records.read("labels", self.request.model),
+            predictions,
+            self.records.read("labels", self.request.model, of=predictions if share < 1 else None),
             signature=from_json(version.signature),
             roles=self.project.data.roles,
             schema=dict(held.schema),

@@ -18,9 +18,10 @@ from homeostat.retrain.requests import ask, loop_time
 from homeostat.retrain.triggers import Champion, Situation, firings
 from homeostat.retrain.triggers.situation import LABELS_LATELY
 from homeostat.train.signature import from_json
+from homeostat.watch.drawing import share_for
 from homeostat.watch.events import KINDS
 from homeostat.watch.join import join
-from homeostat.watch.watched import LIGHT, share_for
+from homeostat.watch.watched import LIGHT
 
 
 _MOST_ROWS = 300_000  # of the record; of more, those of drawn requests

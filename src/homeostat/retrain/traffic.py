@@ -20,7 +20,9 @@ from homeostat.retrain.settings import CanaryStep, Rollout
 from homeostat.serve.canary import judge
 from homeostat.serve.canary_stats import step_stats
 from homeostat.train.signature import from_json
+from homeostat.watch.drawing import share_for
 
+MOST_ROWS = 300_000  # of a rollout that are looked at; of more, those of drawn requests
 _QUALITY = ("labelled", "labelled_requests", "loss_mean", "loss_variance", "champion_loss")
 
 
@@ -64,8 +66,9 @@ class Traffic:
             if (fault := why_unhealthy(self.store, model=self.request.model, version=version)) is not None:
                 return {"action": "roll_back", "because": f"{name}: {fault}"}
             begun = self.journal.begun(route.since)
-            predictions = self.records.read("predictions", self.request.model, since=begun)
-            labels = self.records.read("labels", self.request.model, since=begun)
+            share = share_for(self.records, self.request.model, since=begun, most=MOST_ROWS)
+            predictions = self.records.read("predictions", self.request.model, since=begun, share=share)
+            labels = self.records.read("labels", self.request.model, since=begun, of=predictions if share < 1 else None)
             of = partial(step_stats, predictions, labels, champion=champion, candidate=version, now=self.clock.now())
             step_alone = of(since=route.since, task=signature.task, classes=signature.classes)
             whole = of(since=begun, task=signature.task, classes=signature.classes)

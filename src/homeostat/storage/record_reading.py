@@ -27,19 +27,28 @@ class Wanted:
     until: datetime | None = None
     columns: Sequence[str] | None = None
     share: float = 1.0
+    of: "pl.DataFrame | None" = None
 
-    def of(self, rows: "pl.LazyFrame") -> "pl.LazyFrame":
+    @property
+    def is_part(self) -> bool:
+        return self.share < 1 or self.of is not None
+
+    def among(self, rows: "pl.LazyFrame") -> "pl.LazyFrame":
         import polars as pl
 
         if self.since is not None:
             rows = rows.filter(pl.col("received") >= self.since)
         if self.until is not None:
             rows = rows.filter(pl.col("received") <= self.until)
-        if self.share >= 1:
-            return rows
-        request = pl.col("request_id")
-        drawn = request.hash(_SEED) < pl.lit(int(self.share * 2**64), dtype=pl.UInt64)
-        return rows.filter(request.is_null() | drawn)
+        if self.share < 1:  # all rows of a key: which of them a label belongs to depends on the others
+            drawn = pl.coalesce("key", "request_id").hash(_SEED)
+            rows = rows.filter(drawn < pl.lit(int(self.share * 2**64), dtype=pl.UInt64))
+        if self.of is not None:
+            named = [
+                pl.col(name).is_in(self.of[name].drop_nulls().unique().implode()) for name in ("request_id", "key")
+            ]
+            rows = rows.filter(pl.any_horizontal(named))
+        return rows
 
 
 def read_rows(tables: RecordTables, kind: str, model: str, wanted: Wanted) -> "pl.DataFrame":
@@ -53,7 +62,7 @@ def read_rows(tables: RecordTables, kind: str, model: str, wanted: Wanted) -> "p
     needed = {*told, *_identifying(kind)}
     place = tables.place(kind, model_of(model))
     # segments before the table: what is moved meanwhile is seen twice, and left out once
-    fresh = tables.unmoved(kind, model, most=None if wanted.share >= 1 else _MOST_FRESH)
+    fresh = tables.unmoved(kind, model, most=_MOST_FRESH if wanted.is_part else None)
     table = snapshot(place)
     moved = {} if table is None else table.transactions
     unmoved = rows_of(kind, b"".join(payload for n, payload in fresh if n.number > moved.get(n.incarnation, 0)))
@@ -61,8 +70,8 @@ def read_rows(tables: RecordTables, kind: str, model: str, wanted: Wanted) -> "p
     if table is not None and table.files:
         files = [place / name for name in table.files]
         parts.insert(0, pl.scan_parquet(files, schema=kept_schema_of(kind), glob=False, missing_columns="insert"))
-    found = [wanted.of(part).select(name for name in unmoved.columns if name in needed) for part in parts]
-    everything = pl.concat(pl.collect_all(found, engine="streaming" if wanted.share < 1 else "auto"))
+    found = [wanted.among(part).select(name for name in unmoved.columns if name in needed) for part in parts]
+    everything = pl.concat(pl.collect_all(found, engine="streaming" if wanted.is_part else "auto"))
     everything = everything.sort("received", "seq", maintain_order=True)
     everything = everything.unique(subset=identity_of(kind), keep="first", maintain_order=True).select(told)
     value = VALUE[kind]
@@ -75,7 +84,7 @@ def count_rows(tables: RecordTables, kind: str, model: str, *, since: datetime |
 
     columns_of(kind)
     scan = tables.frame(kind, model_of(model))
-    kept = Wanted(since=since).of(scan).select(pl.len()).collect(engine="streaming").item()
+    kept = Wanted(since=since).among(scan).select(pl.len()).collect(engine="streaming").item()
     return int(kept) + tables.unmoved_bytes(kind, model) // _BYTES_OF_A_ROW[kind]
 
 

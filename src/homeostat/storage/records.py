@@ -117,12 +117,13 @@ class FileRecords:
         until: datetime | None = None,
         columns: Sequence[str] | None = None,
         share: float = 1.0,
+        of: "pl.DataFrame | None" = None,
     ) -> "pl.DataFrame":
-        """Return all rows received from `since` to `until`, in order of receipt, or a share of them. A model without rows gives none.
+        """Return rows received from `since` to `until`, in order of receipt; a model without rows gives none. The rest as the port says.
 
-        Memory: that of what is returned, and of the segments not yet moved: with a share, of at most 32 MB of them.
+        Memory: that of what is returned, and of the segments not yet moved: with a share or `of`, of at most 32 MB of them.
         """
-        wanted = Wanted(since=since, until=until, columns=columns, share=share)
+        wanted = Wanted(since=since, until=until, columns=columns, share=share, of=of)
         for _ in range(_TRIES - 1):
             with suppress(
                 FileNotFoundError

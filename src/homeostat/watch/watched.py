@@ -13,6 +13,7 @@ import polars as pl
 from homeostat.core.columns import Task
 from homeostat.core.ports.record_log import RecordLog
 from homeostat.track.predictions import Predictions
+from homeostat.watch.drawing import share_for
 from homeostat.watch.join import ANSWERING, JoinReport, as_truth, join
 from homeostat.watch.reference import Reference
 from homeostat.watch.settings import WatchSettings
@@ -48,13 +49,12 @@ def find(
     now: datetime,
 ) -> Watched:
     """Return what was answered and labelled since then; where that is more than `settings.max_rows`, since `unsettled`, and of some requests."""
-    count = records.count("predictions", model, since=since)
-    if count > settings.max_rows and unsettled > since:
+    share = share_for(records, model, since=since, most=settings.max_rows)
+    if share < 1 and unsettled > since:
         since = unsettled
-        count = records.count("predictions", model, since=since)
-    share = min(1.0, settings.max_rows / max(count, 1))
+        share = share_for(records, model, since=since, most=settings.max_rows)
     predictions = records.read("predictions", model, since=since, columns=LIGHT, share=share)
-    labels = records.read("labels", model, since=since, share=share)
+    labels = records.read("labels", model, since=since, of=predictions if share < 1 else None)
     answering = predictions.filter(pl.col("route").is_in(ANSWERING))
     at = pl.col("received") if settings.by_count else pl.coalesce("event_time", "received")
     answering = answering.with_columns(at=at)

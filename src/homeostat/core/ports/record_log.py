@@ -32,11 +32,13 @@ class RecordLog(Protocol):
         until: datetime | None = None,
         columns: Sequence[str] | None = None,
         share: float = 1.0,
+        of: Frame | None = None,
     ) -> Frame:
         """Return all rows (compacted and not yet), received from `since` to `until`, both inside, in order of receipt, ids not repeated.
 
-        `share` < 1: those of about so many of the requests, drawn by their ids, so that any call and either kind draws the same; a greater
-        share has all of a smaller one. Rows that name no request are all there, and what was written last may not be there yet.
+        `share` < 1, of predictions: those of about so many of the keys, or of the requests where rows have none, drawn so that any call draws
+        the same and a greater share has all of a smaller one; what was written last may not be there yet. `of`: labels that name a request or a key
+        of these predictions.
         """
 
     def count(self, kind: str, model: str, *, since: datetime | None = None) -> int:

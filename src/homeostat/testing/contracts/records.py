@@ -46,23 +46,45 @@ class RecordsContract:
             assert "received" in empty.columns
         assert records.read("predictions", "other").columns == records.read("predictions", "m").columns
 
-    def test_a_share_is_of_whole_requests_the_same_for_both_kinds_and_within_any_greater_share(
-        self, tmp_path: Path
-    ) -> None:
+    def test_a_share_is_the_same_in_every_call_and_within_any_greater_share(self, tmp_path: Path) -> None:
         records = self.records(tmp_path)
         names = [f"r{n}" for n in range(2_000)]
         records.write("predictions", [prediction(name, row=row) for name in names for row in (0, 1)])
-        records.write("labels", [label(f"l{name}", request_id=name) for name in names])
-        records.write("labels", [label("keyed", request_id=None, key="k")])
         for _ in ("in segments", "in tables"):
             drawn = {share: records.read("predictions", "m", share=share) for share in (0.1, 0.5, 1.0)}
             known = {share: set(frame["request_id"]) for share, frame in drawn.items()}
             assert known[0.1] < known[0.5] < known[1.0] == set(names)
             assert 120 < len(known[0.1]) < 280  # 200, within six standard deviations
             assert drawn[0.1].height == 2 * len(known[0.1])
-            labels = records.read("labels", "m", share=0.1)
-            assert set(labels["request_id"].drop_nulls()) == known[0.1]
-            assert labels["key"].drop_nulls().to_list() == ["k"]
+            records.close()
+            records.compact()
+
+    def test_a_share_has_all_rows_of_a_key_or_none(self, tmp_path: Path) -> None:
+        records = self.records(tmp_path)
+        records.write("predictions", [prediction(f"r{n}", key=f"k{n % 200}") for n in range(2_000)])
+        drawn = records.read("predictions", "m", share=0.5)
+        assert 50 < drawn["key"].n_unique() < 150
+        assert set(drawn["key"].value_counts()["count"]) == {10}
+
+    def test_labels_of_some_predictions_name_their_request_or_key(self, tmp_path: Path) -> None:
+        records = self.records(tmp_path)
+        records.write("predictions", [prediction("r1", key="k1"), prediction("r2")])
+        told: list[tuple[str | None, str | None]] = [
+            ("r1", None),
+            (None, "k1"),
+            ("r2", None),
+            (None, "k2"),
+            ("r1", "k2"),
+        ]
+        records.write("labels", [label(f"l{n}", request_id=of, key=key) for n, (of, key) in enumerate(told)])
+        predictions = records.read("predictions", "m")
+        for _ in ("in segments", "in tables"):
+            for chosen, ids in (
+                (predictions.head(1), ["l0", "l1", "l4"]),
+                (predictions.tail(1), ["l2"]),
+                (predictions.clear(), []),
+            ):
+                assert records.read("labels", "m", of=chosen)["label_id"].to_list() == ids
             records.close()
             records.compact()
 
