@@ -1,11 +1,13 @@
 """An inference process: follows the routes in the store and answers requests. `python -m homeostat.app.inference PROJECT WORKER`."""
 
 import asyncio
+import ctypes
 import logging
 import os
 import sys
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _BEAT_S = 1.0
+_HELD = {-1: 16 << 20, -2: 8 << 20, -3: 4 << 20}  # malloc.h: M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD; bytes
 _WARM_S = 30.0  # a first answer comes with imports, and those who wait for the switch wait a minute
 
 
@@ -98,6 +101,7 @@ def main() -> None:
 
     log_to_stderr()
     exit_when_orphaned()
+    hold_memory()
     project_file, number = sys.argv[1:3]
     place = load(Path(project_file))
     worker_id = f"worker-{number}-{node_of(place)}"
@@ -114,6 +118,14 @@ def main() -> None:
     engine.run()
     worker.close()
     os._exit(0)  # threads of a model's library may hang: no exit waits for them
+
+
+def hold_memory() -> None:
+    """Let glibc keep some memory at the end of its heap; what each request of many rows took was given back, and faulted in again by the next."""
+    with suppress(AttributeError, OSError):
+        libc = ctypes.CDLL(None)
+        for name, size in _HELD.items():
+            libc.mallopt(name, size)
 
 
 async def keep_counts(metrics: "ServeMetrics", board: "Scoreboard") -> None:

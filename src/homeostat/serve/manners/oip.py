@@ -53,6 +53,9 @@ class _Wish(msgspec.Struct, forbid_unknown_fields=True):
     parameters: dict[str, bool] = {}
 
 
+_BEFORE_DATA = 4096  # bytes: names and the shape; what is longer goes the ordinary way
+
+
 def _asking(tensor: type) -> Any:
     return msgspec.defstruct(
         "Asking",
@@ -73,7 +76,7 @@ def _read(lane: Lane, request: Request) -> tuple[Asked, Any] | None:
     length = request.headers.get(HEADER_LENGTH)
     try:
         if length is None:
-            decode = _nested if b"[[" in request.body else _flat
+            decode = _flat if request.body.find(b"[[", 0, _BEFORE_DATA) < 0 else _nested
             asked, text, values = decode(request.body), request.body, None
         else:
             size = int(length) if length.isdecimal() and len(length) < 10 else len(request.body) + 1
