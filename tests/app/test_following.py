@@ -18,8 +18,9 @@ from homeostat.core.records.routes import Route
 from homeostat.registry.health import replace_unhealthy_champion, tell_unhealthy, why_unhealthy
 from homeostat.registry.routing import promote, roll_back
 from homeostat.registry.workers import await_workers
+from homeostat.serve.forgets import Forgets
 from homeostat.storage.sql.store import open_memory_store
-from homeostat.testing.serving import ROW, Forgets, PlaneInThread, Raises, Says, Versions, in_threads
+from homeostat.testing.serving import ROW, PlaneInThread, Raises, Says, Versions, in_threads
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 

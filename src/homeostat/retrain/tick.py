@@ -23,7 +23,6 @@ from homeostat.watch.events import KINDS
 from homeostat.watch.join import join
 from homeostat.watch.watched import LIGHT
 
-
 _MOST_ROWS = 300_000  # of the record; of more, those of drawn requests
 
 
