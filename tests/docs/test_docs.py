@@ -110,7 +110,7 @@ def test_the_settings_page_is_what_init_writes():
 
 def test_every_variable_of_the_environment_is_documented():
     code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
-    internal = {"HOMEOSTAT_HEART", "HOMEOSTAT_JSON", "HOMEOSTAT_SUPERVISOR_PID"}  # how one of our processes tells another
+    internal = {"HOMEOSTAT_HEART", "HOMEOSTAT_JSON", "HOMEOSTAT_SUPERVISOR_PID"}  # of our processes among themselves
     told = set(re.findall(r"HOMEOSTAT_[A-Z_]+[A-Z]", "".join(TEXTS.values())))
     read_by_code = set(re.findall(r"[\"'](HOMEOSTAT_[A-Z_]+[A-Z])[\"']", code)) - internal
     assert read_by_code <= told, f"not in the documentation: {sorted(read_by_code - told)}"
