@@ -236,7 +236,23 @@ def test_one_that_does_not_start_again_is_tried_again(tmp_path):
     found, told = run(tmp_path, Rule(), work, pause_s=0.2)
     assert len(found) == 6
     assert "does not start again" in told[0]
+    assert told[0].endswith("3 times in a row")
     assert told[-1] == "healthy"
+
+
+def test_one_that_is_killed_while_it_loads_is_started_once_more(tmp_path):
+    async def work(host):
+        (tmp_path / "package").rename(tmp_path / "away")
+        os.kill(host.pid, signal.SIGKILL)
+        while host._fence.deaths < FENCED_AFTER - 1:
+            host.down()
+            await asyncio.sleep(0.002)
+        (tmp_path / "away").rename(tmp_path / "package")
+        return await until_up(host)
+
+    found, told = run(tmp_path, Rule(), work)
+    assert len(found) == 6
+    assert not told
 
 
 def test_one_that_was_given_up_before_it_was_started_is_tried_at_once(tmp_path):

@@ -327,7 +327,9 @@ class Host:
             await self._start()
         except (InvalidInput, OSError) as error:
             told = error.message if isinstance(error, InvalidInput) else str(error)
-            self._start_in(self._fence.give_up(f"{self._reason}, and does not start again: {told}"))
+            # one more end: who kills processes may meet one that is still loading
+            why = f"{self._reason}, and does not start again: {told}"
+            self._start_in(self._fence.died(why, counts=True, lived_s=0.0))
 
     async def _watch(self) -> None:
         """Look after the process between questions: one that died is started before anybody asks, one that leaks is replaced."""
