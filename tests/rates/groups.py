@@ -26,7 +26,7 @@ def studies() -> list[Study]:
             family="slices, a window",
             name="declared, worse than before",
             null=lambda n: _slices(n, _any_worse, alpha=0.01),
-            power=Power(change="errors 10 % to 30 % in a tenth, 1,000 rows", seen=_worse, least=0.8),
+            power=Power(change="errors 10 % to 30 % in a tenth, 2,000 rows", seen=_worse, least=0.8),
         ),
     ]
     fair = [
@@ -89,7 +89,7 @@ def _worse() -> tuple[int, int]:
     seen = 0
     for seed in range(40):
         rng = np.random.default_rng([8, seed])
-        now, then = window(rng, 1_000, worse=0.3), window(rng, 5_000)
+        now, then = window(rng, 2_000, worse=0.3), window(rng, 5_000)
         found = declared_slices(*now, metric="accuracy", before=then)
         seen += any(one.is_worse and one.when == {"b": "2"} for one in found)
     return seen, 40
