@@ -1,12 +1,13 @@
 import itertools
 from datetime import UTC, datetime, timedelta, timezone
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from homeostat.core.errors import InvalidInput
-from homeostat.watch.windows import Window, complete, windows, windows_by_count
+from homeostat.watch.windows import EPOCH, Window, complete, windows, windows_by_count, windows_of
 
 T0 = datetime(2013, 1, 1, tzinfo=UTC)
 TIMES = st.lists(st.integers(-5_000, 5_000).map(lambda h: T0 + timedelta(hours=h)), max_size=60)
@@ -94,3 +95,10 @@ def test_no_rows_no_windows():
 def test_windows_of_no_rows_are_refused():
     with pytest.raises(InvalidInput, match="at least one row"):
         windows_by_count([T0], rows=0)
+
+
+def test_windows_of_a_series_are_those_of_its_times():
+    times = [EPOCH + timedelta(microseconds=n * 7_654_321_987) for n in range(-50, 50)]
+    for length in (timedelta(hours=1), timedelta(days=1), timedelta(microseconds=3)):
+        assert windows_of(pl.Series(times), length=length) == windows(times, length=length)
+    assert windows_of(pl.Series([], dtype=pl.Datetime("us", "UTC")), length=timedelta(days=1)) == []

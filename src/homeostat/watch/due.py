@@ -10,7 +10,7 @@ from homeostat.core.records.watching import WindowVerdict
 from homeostat.watch.settings import WatchSettings
 from homeostat.watch.stored import verdict_of
 from homeostat.watch.watched import Watched
-from homeostat.watch.windows import Window, windows, windows_by_count
+from homeostat.watch.windows import Window, windows_by_count, windows_of
 
 DEFAULT_WINDOW = timedelta(days=1)
 MORE = 0.1  # a window is judged again when this share of its rows or labels is new
@@ -33,18 +33,18 @@ def complete(
     Windows by rows are longer than `window_rows` where more than 50 would be new at once: rows come faster than they can be judged.
     """
     since = found.since
-    times = [*found.rows["at"].to_list(), *found.failed["at"].to_list()]
+    at = pl.concat([found.rows["at"], found.failed["at"]])
     if settings.by_count and settings.window_rows is not None:
         judged = sorted(Window(start, end) for start, end in known)
         begin = judged[-1].end if judged else None
-        unjudged = sum(begin is None or time >= begin for time in times)
-        rows = max(1, math.ceil(settings.window_rows * found.share), unjudged // MOST_AT_ONCE)
+        times = (at if begin is None else at.filter(at >= begin)).to_list()
+        rows = max(1, math.ceil(settings.window_rows * found.share), len(times) // MOST_AT_ONCE)
         new = windows_by_count(times, rows=rows, start=begin)
         return [window for window in [*judged, *new] if window.start >= since]
     length = _length(settings)
-    cut = found.rows.filter(pl.col("received") < since + length)["at"].to_list()
-    partial = set(windows(cut, length=length))
-    over = [window for window in windows(times, length=length) if window.end + lateness <= found.watermark]
+    cut = found.rows.filter(pl.col("received") < since + length)["at"]
+    partial = set(windows_of(cut, length=length))
+    over = [window for window in windows_of(at, length=length) if window.end + lateness <= found.watermark]
     return [window for window in over if window not in partial]
 
 

@@ -150,11 +150,11 @@ def as_truth(values: pl.Series, *, task: Task, classes: Sequence[Any]) -> pl.Ser
         return numbers.set(~numbers.is_finite().fill_null(value=False), None)
     wanted = {_spelling(label): label for label in classes}
     dtype = pl.Series(list(classes)).dtype if classes else pl.String()
-    return pl.Series(
-        values.name,
-        [None if value is None else wanted.get(_spelling(value)) for value in values.to_list()],
-        dtype=dtype,
-    )
+    met = values.unique()
+    told = [None if value is None else wanted.get(_spelling(value)) for value in met.to_list()]
+    words = pl.DataFrame({"met": met, "told": pl.Series(told, dtype=dtype)})
+    found = pl.DataFrame({"met": values}).join(words, on="met", how="left", nulls_equal=True, maintain_order="left")
+    return found["told"].alias(values.name)
 
 
 def _spelling(value: Any) -> str:

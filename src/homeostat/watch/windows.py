@@ -4,9 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import polars as pl
+
 from homeostat.core.errors import InvalidInput
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -35,6 +38,19 @@ def windows(times: Iterable[datetime], *, length: timedelta, origin: datetime = 
         raise InvalidInput(f"a window has a positive length, got {length}", hint="write it as 7d, 12h or 15min")
     numbers = {(_aware(time) - origin) // length for time in times}
     return [Window(origin + k * length, origin + (k + 1) * length) for k in sorted(numbers)]
+
+
+def windows_of(times: pl.Series, *, length: timedelta, origin: datetime = EPOCH) -> list[Window]:
+    """Return `windows` of a series of times in microseconds, of which there may be many.
+
+    >>> windows_of(pl.Series([datetime(2024, 1, 1, 8, tzinfo=UTC)]), length=timedelta(days=1))[0].start.isoformat()
+    '2024-01-01T00:00:00+00:00'
+    """
+    if times.is_empty() or length <= timedelta(0):
+        return windows([], length=length)
+    numbers = (times.dt.epoch("us") - (origin - EPOCH) // _MICROSECOND) // (length // _MICROSECOND)
+    starts = [origin + number * length for number in numbers.unique().to_list()]
+    return windows(starts, length=length, origin=origin)
 
 
 def windows_by_count(times: Sequence[datetime], *, rows: int, start: datetime | None = None) -> list[Window]:
