@@ -67,6 +67,22 @@ def test_a_tail_of_zeros_as_a_crash_leaves_it_is_no_block(tmp_path):
     assert ids(tmp_path) == ["r1"]
 
 
+def test_a_write_that_is_broken_off_holds_nobody_up_and_leaves_no_half(tmp_path, monkeypatch):
+    writer = opened(tmp_path)
+    writer.write("predictions", [prediction("r1")])
+    real = os.fdatasync
+
+    def without_memory(_fd):
+        monkeypatch.setattr(os, "fdatasync", real)
+        raise MemoryError
+
+    monkeypatch.setattr(os, "fdatasync", without_memory)
+    with pytest.raises(MemoryError):
+        writer.write("predictions", [prediction("r2")])
+    writer.write("predictions", [prediction("r3")])
+    assert ids(tmp_path) == ["r1", "r3"]
+
+
 def test_a_full_disk_refuses_the_row_and_the_rows_before_and_after_are_kept(tmp_path, monkeypatch):
     writer = opened(tmp_path)
     writer.write("predictions", [prediction("r1")])

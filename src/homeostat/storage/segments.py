@@ -9,6 +9,7 @@ closed for good. Names are `<writer>.<incarnation>.<number>.seg`; an incarnation
 (incarnation, number) identifies a segment for ever.
 """
 
+import errno
 import fcntl
 import logging
 import os
@@ -136,17 +137,22 @@ class SegmentWriter:
             batch, self._waiting = self._waiting, []
             first, last = self._settled + 1, self._given
             self._is_writing = True
-        error: OSError | None = None
+        error: OSError | None = OSError(
+            errno.EIO, "the write was broken off"
+        )  # by what is no OSError: memory, a signal
         try:
             self._write(b"".join(batch))
+            error = None
         except OSError as caught:
             error = caught
+        finally:
+            with self._turn:
+                if error is not None:
+                    self._refused.update(dict.fromkeys(range(first, last + 1), error))
+                self._settled = last
+                self._is_writing = False
+                self._turn.notify_all()
         with self._turn:
-            if error is not None:
-                self._refused.update(dict.fromkeys(range(first, last + 1), error))
-            self._settled = last
-            self._is_writing = False
-            self._turn.notify_all()
             self._raise_if_refused(ticket)
 
     def retire(self) -> None:
@@ -188,7 +194,7 @@ class SegmentWriter:
                 view = view[os.write(self._fd, view) :]
             if is_synced:
                 os.fdatasync(self._fd)
-        except OSError:
+        except BaseException:
             try:
                 os.ftruncate(self._fd, self._size)
             except OSError as error:
