@@ -300,7 +300,7 @@ def cost_of_the_record(chosen: dict[str, Contestant], *, turns: int, seconds: fl
 
     def let_run(wanted: str) -> None:
         for name in names:
-            for each in everyone(up[name]):
+            for each in everyone(up[name]) if up[name].poll() is None else ():
                 each.send_signal(signal.SIGCONT if name == wanted else signal.SIGSTOP)
 
     try:
@@ -353,10 +353,10 @@ def main() -> int:
         for one in chosen:
             print(f"-- {one.name}", file=sys.stderr)
             found[one.name] = measure(one, seconds=options.seconds, rounds=options.rounds)
+        show(found)
         if {"compiled", "unrecorded"} <= found.keys():
             print("-- compiled and unrecorded in turns", file=sys.stderr)
             cost = cost_of_the_record({one.name: one for one in chosen}, turns=TURNS, seconds=options.seconds)
-    show(found)
     missed = [
         f"{n}.{k} {found[n][k]:,.2f} < {v}"
         for n, r in LEAST.items()

@@ -18,6 +18,7 @@ def test_the_fields_of_an_event_stand_behind_its_name():
     assert told == (
         "WARNING homeostat.serve.app serve.request_failed model=late version=3 path=/models/{model}/predict seconds=0.25"
     )
+    assert line(_ray_timestamp_ns=1) == line()  # what other libraries put into every record
 
 
 @pytest.mark.parametrize(

@@ -194,7 +194,7 @@ def test_it_is_fast():
     made = build_reference(frame, truth(like, 0), answers(like), kinds=kinds, task=Task.BINARY, version=1)
     y, predictions = truth(like, 1), answers(like)
     took = []
-    for _ in range(5):
+    for _ in range(15):  # the least of many: other processes take the caches away
         begin = time.process_time()
         observe(frame, reference=made, predictions=predictions, y=y, settings=SETTINGS)
         took.append(time.process_time() - begin)

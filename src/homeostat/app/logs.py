@@ -19,7 +19,8 @@ class Fields(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name that logging calls
         fields = vars(record) if record.name.startswith(_OURS) else {}
-        told = [f"{name}={_plain(value)}" for name, value in fields.items() if name not in _USUAL]
+        ours = {name: value for name, value in fields.items() if name not in _USUAL and not name.startswith("_")}
+        told = [f"{name}={_plain(value)}" for name, value in ours.items()]
         return " ".join([super().formatMessage(record), *told])
 
 
