@@ -93,6 +93,7 @@ def test_a_look_that_took_long_is_one_second_in_ten(loop, house):
     house.records.write("predictions", [ROW])
     loop.seconds[0] += 26.9
     assert reads_of_a_tick(loop, house) == 0
+    assert loop.ticks == 1  # it has not looked at the news
     loop.seconds[0] += 0.2
     assert reads_of_a_tick(loop, house) > 0
 

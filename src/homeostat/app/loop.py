@@ -74,7 +74,7 @@ class Loop:
     """Owns the cycles of one project. `compact` moves the record's closed segments into tables, when they are due.
 
     `replay`: the loop's time is the newest event time in the record, not the machine's. `leads`: whether this process may act now; while it
-    may not, no look and no step of a cycle begins.
+    may not, no look and no step of a cycle begins. `ticks`: how often it looked, or had nothing to look at.
     """
 
     def __init__(
@@ -135,13 +135,15 @@ class Loop:
             self._compacted = now
         news = self._news()
         is_due = news != self._known or self._looked is None or now - self._looked >= QUIET
-        if is_due and self._monotonic() >= self._rested:
+        is_resting = self._monotonic() < self._rested
+        if is_due and not is_resting:
             began = self._monotonic()
             self._look(now)
             self._known, self._looked = news, now
-            self._rested = rested(began, self._monotonic())
+            if not self._replay:  # in which time passes as fast as it is looked at
+                self._rested = rested(began, self._monotonic())
         self._take_up()
-        self.ticks += 1
+        self.ticks += not (is_due and is_resting)
 
     def _take_up(self) -> None:
         """Start the cycle that waits; one that was under way when the process died goes on. End one that nobody will finish."""
