@@ -1,4 +1,5 @@
 import pytest
+from tests.serve.houses import House
 from tests.serve.planes import CHAMPION
 
 from homeostat.storage.records import FileRecords
@@ -26,3 +27,22 @@ def plane_of(records):
     for plane in planes:
         assert plane.close(10)
     records.close()
+
+
+@pytest.fixture
+def serve(tmp_path):
+    """Return what starts a server; all are ended with the test."""
+    houses = []
+
+    def make(models, *route, **settings):
+        houses.append(House(tmp_path, models, *route, **settings))
+        return houses[-1]
+
+    yield make
+    for house in houses:
+        house.close()
+
+
+@pytest.fixture
+def house(serve):
+    return serve({1: fakes.Says(0.75), 2: fakes.Raises()})

@@ -66,3 +66,27 @@ def test_windows_of_rows_grow_where_rows_come_faster_than_windows_can_be_judged(
     assert 45 <= len(found) <= 51
     assert all(one.body["rows"] == 40 for one in found)
     assert all(before.window_end == after.window_start for before, after in pairwise(found))
+
+
+def test_a_request_whose_canary_failed_is_judged_by_what_the_champion_answered(world):
+    answered = world.day(0)
+    error = {"route": "canary", "version": 2, "status": "error", "prediction": None, "scores": None}
+    failed = [{**row, **error, "received": row["received"] - timedelta(milliseconds=1)} for row in answered]
+    world.records.write("predictions", [{k: v for k, v in row.items() if k != "truth"} for row in failed])
+    world.label(answered, T0 + DAY / 2)
+    (found,) = world.look(T0 + DAY)
+    assert (found.state, found.body["rows"]) == ("ok", 300)
+
+
+def test_rows_whose_content_went_meanwhile_are_left_out(world):
+    world.label(world.day(0), T0 + DAY / 2)
+    original = world.records.read
+
+    def less(kind, model, **how):
+        frame = original(kind, model, **how)
+        return frame.tail(-30) if "features" in (how.get("columns") or ()) else frame
+
+    world.records.read = less
+    (found,) = world.look(T0 + DAY)
+    assert (found.state, found.body["rows"]) == ("ok", 270)
+    assert verdict_of(found).quality.invalid_rows == 0

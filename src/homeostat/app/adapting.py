@@ -7,6 +7,7 @@ from homeostat.core.records.routes import Route
 from homeostat.registry.shares import move_shares, split_began
 from homeostat.serve.thompson import probability_best, shares
 from homeostat.train.signature import from_json
+from homeostat.watch.drawing import drawn
 from homeostat.watch.rewards import rewards_of
 
 LEAST_MOVE = 1.0  # per cent: what is less is no change worth a switch of every worker and a line in the audit log
@@ -25,9 +26,10 @@ def follow_rewards(house: House, *, now: datetime) -> Route | None:
     if began is None:
         return None
     since = began - max(house.project.data.label_delay, _EARLIER)
+    read = drawn(house.records, model, since=since, most=house.project.watch.max_rows)
     found = rewards_of(
-        house.records.read("predictions", model, since=since),
-        house.records.read("labels", model, since=since),
+        read.predictions,
+        read.labels,
         route=route,
         split=route.split,
         task=signature.task,

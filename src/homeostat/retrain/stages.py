@@ -36,7 +36,7 @@ from homeostat.retrain.workshop import Workshop
 from homeostat.train.runner import InterpreterOf, ours
 from homeostat.train.settings import TrainSettings
 from homeostat.train.signature import from_json
-from homeostat.watch.drawing import share_for
+from homeostat.watch.drawing import drawn
 
 log = logging.getLogger(__name__)
 
@@ -90,16 +90,12 @@ class LiveStages:
         if again is not None or version is None:
             return again or latest
         _, held = load(store=self.store, tables=self.tables, dataset=self.request.model)
-        share = share_for(self.records, self.request.model, since=None, most=MOST_CAPTURED)
-        if share < 1:
-            log.warning(
-                "the record has more rows than a training can hold: the rows of %.2g %% of the requests are captured",
-                100 * share,
-            )
-        predictions = self.records.read("predictions", self.request.model, share=share)
+        read = drawn(self.records, self.request.model, since=None, most=MOST_CAPTURED)
+        if read.share < 1:
+            log.warning("record.captured_in_part", extra={"model": self.request.model, "share": f"{read.share:.2g}"})
         rows = captured(
-            predictions,
-            self.records.read("labels", self.request.model, of=predictions if share < 1 else None),
+            read.predictions,
+            read.labels,
             signature=from_json(version.signature),
             roles=self.project.data.roles,
             schema=dict(held.schema),

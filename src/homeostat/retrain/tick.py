@@ -18,12 +18,10 @@ from homeostat.retrain.requests import ask, loop_time
 from homeostat.retrain.triggers import Champion, Situation, firings
 from homeostat.retrain.triggers.situation import LABELS_LATELY
 from homeostat.train.signature import from_json
-from homeostat.watch.drawing import share_for
+from homeostat.watch.drawing import drawn
 from homeostat.watch.events import KINDS
 from homeostat.watch.join import join
 from homeostat.watch.watched import LIGHT
-
-_MOST_ROWS = 300_000  # of the record; of more, those of drawn requests
 
 
 def decide_and_ask(
@@ -53,7 +51,9 @@ def decide_and_ask(
 
     decision, without = decided(told), decided(told.clear())
     if champion and decision.firing != without.firing and "retrain" in (decision.kind, without.kind):
-        decision = decided(*_received(records, project.model, from_json(champion.signature), since=since))
+        decision = decided(
+            *_received(records, project.model, from_json(champion.signature), most=project.watch.max_rows)
+        )
     if decision.kind != "retrain" or decision.firing is None:
         return decision, None
     ready = None if situation.cycles or project.retrain.approval else _ready(store, project.model)
@@ -91,17 +91,12 @@ def _ready(store: Store, model: str) -> int | None:
         return number if report_id is not None and tx.models.report(report_id).passed else None
 
 
-def _received(
-    records: RecordLog, model: str, signature: Signature, *, since: datetime | None
-) -> tuple[pl.Series, float]:
-    """Return when the label of each labelled row was received, the newest where there are several; of a share of rows where there are many."""
-    share = share_for(records, model, since=None, most=_MOST_ROWS)
-    predictions = records.read("predictions", model, columns=LIGHT, share=share)
-    labels = records.read("labels", model, since=since, of=predictions if share < 1 else None)
-    found = join(
-        predictions, labels.filter(pl.col("value").is_not_null()), task=signature.task, classes=signature.classes
-    )
-    return found.frame["label_received"].drop_nulls(), share
+def _received(records: RecordLog, model: str, signature: Signature, *, most: int) -> tuple[pl.Series, float]:
+    """Return when the label of each labelled row was received, the newest where there are several, and of which share of rows."""
+    read = drawn(records, model, since=None, most=most, columns=LIGHT)
+    told = read.labels.filter(pl.col("value").is_not_null())
+    found = join(read.predictions, told, task=signature.task, classes=signature.classes)
+    return found.frame["label_received"].drop_nulls(), read.share
 
 
 def _labelled(

@@ -20,9 +20,8 @@ from homeostat.retrain.settings import CanaryStep, Rollout
 from homeostat.serve.canary import judge
 from homeostat.serve.canary_stats import step_stats
 from homeostat.train.signature import from_json
-from homeostat.watch.drawing import share_for
+from homeostat.watch.drawing import drawn
 
-MOST_ROWS = 300_000  # of a rollout that are looked at; of more, those of drawn requests
 _QUALITY = ("labelled", "labelled_requests", "loss_mean", "loss_variance", "champion_loss")
 
 
@@ -66,10 +65,10 @@ class Traffic:
             if (fault := why_unhealthy(self.store, model=self.request.model, version=version)) is not None:
                 return {"action": "roll_back", "because": f"{name}: {fault}"}
             begun = self.journal.begun(route.since)
-            share = share_for(self.records, self.request.model, since=begun, most=MOST_ROWS)
-            predictions = self.records.read("predictions", self.request.model, since=begun, share=share)
-            labels = self.records.read("labels", self.request.model, since=begun, of=predictions if share < 1 else None)
-            of = partial(step_stats, predictions, labels, champion=champion, candidate=version, now=self.clock.now())
+            read = drawn(self.records, self.request.model, since=begun, most=self.project.watch.max_rows)
+            of = partial(
+                step_stats, read.predictions, read.labels, champion=champion, candidate=version, now=self.clock.now()
+            )
             step_alone = of(since=route.since, task=signature.task, classes=signature.classes)
             whole = of(since=begun, task=signature.task, classes=signature.classes)
             # what labels say of the version's quality adds up over the whole rollout; all else belongs to the step

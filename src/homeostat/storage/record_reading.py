@@ -13,9 +13,8 @@ if TYPE_CHECKING:
     import polars as pl
 
 _SEED = 20_260_731  # any: of one draw
-_MOST_FRESH = (
-    32 << 20
-)  # bytes of segments that a draw reads; what is in others is moved into the table within a minute or two
+# bytes of segments that a draw reads; what is in others is moved into the table within a minute or two
+_MOST_FRESH = 32 << 20
 _BYTES_OF_A_ROW = {"predictions": 400, "labels": 150}  # of a segment, about
 
 

@@ -137,9 +137,8 @@ class SegmentWriter:
             batch, self._waiting = self._waiting, []
             first, last = self._settled + 1, self._given
             self._is_writing = True
-        error: OSError | None = OSError(
-            errno.EIO, "the write was broken off"
-        )  # by what is no OSError: memory, a signal
+        # kept where something else than an OSError breaks it off: no memory, a signal
+        error: OSError | None = OSError(errno.EIO, "the write was broken off")
         try:
             self._write(b"".join(batch))
             error = None

@@ -11,6 +11,7 @@ import polars as pl
 from homeostat.core.columns import Task
 
 ANSWERING = ("champion", "canary")
+_IS_ANSWERED = pl.col("route").is_in(ANSWERING) & (pl.col("status") == "ok")
 
 
 class JoinReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,9 +56,9 @@ def join(
     `time` of a row is its event time where it has one, else when it was received.
     """
     known = predictions if as_of is None else predictions.filter(pl.col("received") <= as_of)
-    answered = known.filter(pl.col("route").is_in(ANSWERING) & (pl.col("status") == "ok"))
+    logged = known.filter(_IS_ANSWERED)
     rows = (
-        answered.unique(["request_id", "row"], keep="first", maintain_order=True)
+        answered(known)
         .with_columns(time=pl.coalesce("event_time", "received"))
         .sort("time", maintain_order=True)
         .with_row_index("position")
@@ -81,7 +82,7 @@ def join(
     ).drop("position")
     report = JoinReport(
         rows=len(rows),
-        repeated=len(answered) - len(rows),
+        repeated=len(logged) - len(rows),
         labels=len(usable) + unusable,
         matched=len(newest),
         superseded=len(found) - len(newest),
@@ -89,6 +90,11 @@ def join(
         unusable=unusable,
     )
     return Joined(frame=frame, report=report)
+
+
+def answered(predictions: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows that clients were answered with, each once: route champion or canary, status ok, the first of one request and row."""
+    return predictions.filter(_IS_ANSWERED).unique(["request_id", "row"], keep="first", maintain_order=True)
 
 
 _FOUND = ("position", "value", "received", "event_time", "label_id", "order")

@@ -13,8 +13,8 @@ import polars as pl
 from homeostat.core.columns import Task
 from homeostat.core.ports.record_log import RecordLog
 from homeostat.track.predictions import Predictions
-from homeostat.watch.drawing import share_for
-from homeostat.watch.join import ANSWERING, JoinReport, as_truth, join
+from homeostat.watch.drawing import drawn, share_for
+from homeostat.watch.join import ANSWERING, JoinReport, answered, as_truth, join
 from homeostat.watch.reference import Reference
 from homeostat.watch.settings import WatchSettings
 
@@ -49,17 +49,14 @@ def find(
     now: datetime,
 ) -> Watched:
     """Return what was answered and labelled since then; where that is more than `settings.max_rows`, since `unsettled`, and of some requests."""
-    share = share_for(records, model, since=since, most=settings.max_rows)
-    if share < 1 and unsettled > since:
-        since = unsettled
-        share = share_for(records, model, since=since, most=settings.max_rows)
-    predictions = records.read("predictions", model, since=since, columns=LIGHT, share=share)
-    labels = records.read("labels", model, since=since, of=predictions if share < 1 else None)
-    answering = predictions.filter(pl.col("route").is_in(ANSWERING))
+    if share_for(records, model, since=since, most=settings.max_rows) < 1:
+        since = max(since, unsettled)
+    read = drawn(records, model, since=since, most=settings.max_rows, columns=LIGHT)
+    answering = read.predictions.filter(pl.col("route").is_in(ANSWERING))
     at = pl.col("received") if settings.by_count else pl.coalesce("event_time", "received")
     answering = answering.with_columns(at=at)
     # Rows of other versions are joined too: a key's label belongs to its newest row, whoever answered it.
-    joined = join(answering, labels, task=reference.task, classes=reference.classes)
+    joined = join(answering, read.labels, task=reference.task, classes=reference.classes)
     is_ours = pl.col("version") == reference.version
     return Watched(
         rows=joined.frame.filter(is_ours),
@@ -67,23 +64,26 @@ def find(
         watermark=_watermark(answering, now),
         report=joined.report,
         since=since,
-        share=share,
+        share=read.share,
     )
 
 
 def with_content(records: RecordLog, model: str, rows: pl.DataFrame, *, share: float) -> pl.DataFrame:
-    """Return the rows with their features, predictions and scores. Memory: of what was received between the first and the last of them."""
+    """Return the rows with their features, predictions and scores; without those that went meanwhile, erased or not yet moved into the table.
+
+    Memory: of what was received between the first and the last of them.
+    """
     received = [moment for moment in (rows["received"].min(), rows["received"].max()) if isinstance(moment, datetime)]
     content = records.read(
         "predictions",
         model,
         since=min(received, default=None),
         until=max(received, default=None),
-        columns=[*_PLACE, "route", *_CONTENT],
+        columns=[*_PLACE, "route", "status", *_CONTENT],
         share=share,
     )
-    content = content.filter(pl.col("route").is_in(ANSWERING)).unique(_PLACE, keep="first").drop("route")
-    return rows.join(content, on=_PLACE, how="left", maintain_order="left")
+    content = answered(content).select(*_PLACE, *_CONTENT)
+    return rows.join(content, on=_PLACE, how="inner", maintain_order="left")
 
 
 def answers(rows: pl.DataFrame, reference: Reference) -> tuple[Predictions, list[str]]:
