@@ -86,14 +86,16 @@ def test_a_record_that_has_not_changed_is_not_read_again(loop, house):
     assert reads_of_a_tick(loop, house) == 0
 
 
-def test_a_look_that_took_long_is_one_second_in_ten(loop, house):
+def test_looks_that_take_long_take_one_second_in_ten(loop, house):
     watch = loop._watch
     loop._watch = lambda *args, **how: (watch(*args, **how), loop.seconds.__setitem__(0, loop.seconds[0] + 3.25))
     loop.tick()
     house.records.write("predictions", [ROW])
+    assert reads_of_a_tick(loop, house) > 0  # a first look loads what it needs, and is no measure
+    house.records.write("predictions", [ROW])
     loop.seconds[0] += 26.9
     assert reads_of_a_tick(loop, house) == 0
-    assert loop.ticks == 1  # it has not looked at the news
+    assert loop.ticks == 2  # it has not looked at the news
     loop.seconds[0] += 0.2
     assert reads_of_a_tick(loop, house) > 0
 

@@ -1,11 +1,13 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import polars as pl
 import pytest
 
 from homeostat.core.columns import Column, Kind, Signature, Task
 from homeostat.core.errors import InvalidInput, Quarantined
-from homeostat.data.settings import DataSettings
+from homeostat.data.settings import ContractSettings, DataSettings
 from homeostat.retrain.capture import MARK
 from homeostat.retrain.project import Project
 from homeostat.retrain.workshop import Workshop, _refuse_unrecorded
@@ -95,6 +97,23 @@ def test_features_of_production_are_held_to_the_contract(shop):
     shop.commit(history(), source="rows.csv", key=None)
     with pytest.raises(Quarantined, match="x: range"):
         shop.commit_captured(asked([500, 501], x=-9999.0), key="one")
+
+
+def test_what_production_taught_may_be_much_more_than_the_first_rows(shop):
+    shop.commit(history(), source="rows.csv", key=None)
+    many = asked(list(range(500, 2_000)))
+    many = many.with_columns(at=pl.lit(START + timedelta(days=10)))
+    assert shop.commit_captured(many, key="one").rows == 1_600
+    with pytest.raises(Quarantined, match="batch: rows"):
+        shop.commit(history(1_500).with_columns(pl.col("id") + 5_000, at=pl.lit(START)), source="more.csv", key=None)
+
+
+def test_a_limit_that_somebody_set_holds_for_production_too(shop):
+    set_by_hand = msgspec.structs.replace(shop.project.data, contract=ContractSettings(max_rows=200))
+    shop = replace(shop, project=msgspec.structs.replace(shop.project, data=set_by_hand))
+    shop.commit(history(), source="rows.csv", key=None)
+    with pytest.raises(Quarantined, match="batch: rows"):
+        shop.commit_captured(asked(list(range(500, 800))), key="one")
 
 
 def test_captured_rows_with_hashed_keys_keep_the_contract_and_the_hash(shop):

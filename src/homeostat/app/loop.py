@@ -40,15 +40,17 @@ BEFORE_A_REPLAY = datetime(
 )  # so that no cool-down reaches from the present into the past that is replayed
 
 
-def rested(began: float, ended: float) -> float:
-    """Return when the next look may begin, in seconds as given: one that took long, for all that is new meanwhile, is one in ten seconds.
+def rest_after(*took: float) -> float:
+    """Return how long to rest after looks that took so long, in seconds: those that take long, for all that is new meanwhile, take one second in ten.
 
-    >>> rested(100.0, 100.2)
-    100.2
-    >>> rested(100.0, 103.25)
-    130.25
+    The shorter of the last two counts: a process's first look loads what it needs.
+
+    >>> rest_after(3.25, 0.2)
+    0.0
+    >>> rest_after(3.25, 4.0)
+    27.0
     """
-    return ended + 9 * max(0.0, ended - began - BRISK_S)
+    return 9 * max(0.0, min(took) - BRISK_S)
 
 
 class Stopped(BaseException):
@@ -100,6 +102,7 @@ class Loop:
         self._looked: datetime | None = None
         self._known: object = None
         self._rested = 0.0
+        self._took = 0.0
         self._workflow_database_url = workflow_database_url
         self.ticks = 0
 
@@ -141,7 +144,9 @@ class Loop:
             self._look(now)
             self._known, self._looked = news, now
             if not self._replay:  # in which time passes as fast as it is looked at
-                self._rested = rested(began, self._monotonic())
+                ended = self._monotonic()
+                self._rested = ended + rest_after(self._took, ended - began)
+                self._took = ended - began
         self._take_up()
         self.ticks += not (is_due and is_resting)
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
+import msgspec
 import polars as pl
 
 from homeostat.audit.log import record
@@ -56,12 +57,14 @@ def commit(
     key: str | None = None,
     may_lack: Collection[str] = (),
     mark: str | None = None,
+    learns_size: bool = True,
 ) -> DatasetVersion:
     """Add rows, as they were read, and return the new version; with a `key` used before, return that version and write nothing.
 
     The first version decides kinds (from `kinds`) and contract. Later batches are held to them; `kinds` counts for new columns only.
     `may_lack`: columns that rows from this source cannot be expected to fill. `mark`: the column that says that a row is a newer form
-    of an earlier one, whose key it then has by right.
+    of an earlier one, whose key it then has by right. `learns_size`: whether a batch of more than ten times the first rows is suspicious; of what
+    production taught the size says how long ago the last batch was. A `max_rows` of `settings` holds in any case.
     Raise Quarantined for a batch that breaks the contract (it is kept whole, the current version stays), and InvalidInput for a
     first version whose values do not fit its kinds.
     """
@@ -73,7 +76,8 @@ def commit(
             base = _base(tx, tables, dataset)
         typed = _typed(batch, base, strict=base.version is None)
         inferred = base.contract or infer_contract(typed.frame, roles=roles, kinds=typed.kinds)
-        contract = apply_overrides(inferred, settings).forgiving(may_lack)
+        limits = inferred if learns_size else msgspec.structs.replace(inferred, max_rows=None)
+        contract = apply_overrides(limits, settings).forgiving(may_lack)
         keys = _keys(base, inferred, renewed=None if mark is None else frame.select(mark))
         report = validate(typed.frame, contract, now=now, known_keys=keys)
         if not report.passed:

@@ -82,7 +82,8 @@ class Workshop:
     def commit_captured(self, rows: pl.DataFrame, *, key: str) -> DatasetVersion:
         """Add what production taught: requests need bring neither keys nor excluded columns, and a corrected row comes again."""
         roles = self.project.data.roles
-        return self.commit(rows, source="production", key=key, may_lack=(*roles.key, *roles.exclude), mark=MARK)
+        may_lack = (*roles.key, *roles.exclude)
+        return self.commit(rows, source="production", key=key, may_lack=may_lack, mark=MARK, learns_size=False)
 
     def commit(
         self,
@@ -92,6 +93,7 @@ class Workshop:
         key: str | None,
         may_lack: Collection[str] = (),
         mark: str | None = None,
+        learns_size: bool = True,
     ) -> DatasetVersion:
         """Add rows to the data; raise Quarantined where they break the contract."""
         data = self.project.data
@@ -110,6 +112,7 @@ class Workshop:
             key=key,
             may_lack=may_lack,
             mark=mark,
+            learns_size=learns_size,
         )
 
     def material(self, number: int, settings: TrainSettings) -> tuple[DatasetVersion, Split, Signature]:
