@@ -72,8 +72,9 @@ def test_a_forgotten_model_is_served_no_longer(plane_of):
     plane = plane_of({1: fakes.Says(0.25)})
     plane.forget("m")
     assert plane.routes == {}
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound) as caught:
         plane.answer("m", [fakes.ROW], request_id="r")
+    assert "homeostat status" in caught.value.hint  # there is no name that it could have been meant for
 
 
 def test_the_version_to_return_to_stands_by_and_answers_without_being_loaded(plane_of):
