@@ -109,6 +109,7 @@ def test_a_bad_challenger_is_stopped_by_the_gate(going):
     assert "model_version.registered" not in going.kinds()[going.kinds().index("gate.failed") :]
 
 
+@pytest.mark.long  # test_loop_http.py has the same over HTTP
 def test_a_bad_challenger_forced_past_the_gate_is_rolled_back_without_a_failed_request(going):
     assert going.turn(forced_bad_one(going, SURE)) is CycleState.ROLLED_BACK
     assert going.champion == 1
