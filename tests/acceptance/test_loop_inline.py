@@ -5,7 +5,7 @@ from tests.acceptance.world import World
 
 from homeostat.audit.log import verify
 from homeostat.core.records.cycles import CycleState
-from homeostat.retrain.requests import ask, cancel
+from homeostat.retrain.requests import ask, cancel, request_of
 from homeostat.retrain.tick import decide_and_ask
 
 
@@ -143,6 +143,50 @@ def test_a_cycle_that_is_cancelled_leaves_the_champion(going):
     assert going.turn(cycle) is CycleState.ROLLED_BACK
     assert "on second thought" in going.cycle("bad").outcome["because"]
     assert going.champion == 1
+
+
+def test_an_odd_request_keeps_nothing_else_from_being_learned(going):
+    def captured(cycle_id: str) -> tuple[int, list[int]]:
+        """Return how many rows a cycle adds to the data, and those of each batch that was set aside so far."""
+        cycle = ask(
+            store=going.house.store,
+            model="churn",
+            cycle_id=cycle_id,
+            trigger="manual",
+            because="a test",
+            actor="bob",
+            now=going.clock.now(),
+        )
+        stages = going.stages(request_of(cycle))
+        with going.house.store.read() as tx:
+            before = tx.datasets.latest("churn").rows
+        rows = stages.snapshot()["rows"]
+        stages.close(CycleState.FAILED, "this is about its data", {})
+        with going.house.store.read() as tx:
+            return rows - before, [batch.rows for batch in tx.datasets.quarantined("churn")]
+
+    going.traffic(4)
+    new, aside = captured("first")
+    assert (new > 0, aside) == (True, [])
+    going.traffic(6)
+    odd = {"t": going.clock.now().isoformat(), "a": 5_000.0, "b": "x"}
+    going.plane.answer("churn", [odd], request_id="odd")
+    going.house.records.write(
+        "labels",
+        [
+            {
+                "model": "churn",
+                "request_id": "odd",
+                "row": 0,
+                "value": 1,
+                "received": going.clock.now(),
+                "label_id": "odd-0",
+            }
+        ],
+    )
+    assert captured("second") == (36, [1])
+    going.traffic(2)
+    assert captured("third") == (12, [1])
 
 
 def test_a_trigger_asked_for_twice_is_one_cycle(going):

@@ -1,6 +1,7 @@
 from datetime import UTC, datetime
 from time import perf_counter
 
+import msgspec
 import numpy as np
 import polars as pl
 
@@ -8,7 +9,7 @@ from homeostat.core.columns import Kind
 from homeostat.data.checks import checks
 from homeostat.data.contract import Contract
 from homeostat.data.settings import ColumnRule
-from homeostat.data.validate import validate
+from homeostat.data.validate import rows_that_break, validate
 
 NOW = datetime(2024, 5, 1, tzinfo=UTC)
 
@@ -44,6 +45,15 @@ def test_a_sample_of_rows_is_at_most_ten():
     contract = Contract(columns={"a": ColumnRule(kind=Kind.INTEGER, max=0)})
     (broken,) = validate(pl.DataFrame({"a": range(1, 100)}), contract, now=NOW).violations
     assert (broken.count, broken.rows) == (99, list(range(1, 11)))
+
+
+def test_rows_that_break_a_rule_are_told_apart_unless_it_is_the_batch_that_does():
+    contract = Contract(columns={"a": ColumnRule(kind=Kind.INTEGER, max=20), "b": ColumnRule(required=True)})
+    frame = pl.DataFrame({"a": range(40), "b": range(40)})
+    assert rows_that_break(frame, contract, now=NOW).to_list() == [n > 20 for n in range(40)]
+    assert not rows_that_break(frame.head(5), contract, now=NOW).any()
+    assert rows_that_break(frame.drop("b"), contract, now=NOW) is None
+    assert rows_that_break(frame, msgspec.structs.replace(contract, max_rows=39), now=NOW) is None
 
 
 def test_two_hundred_rules_on_a_hundred_thousand_rows_take_half_a_second():

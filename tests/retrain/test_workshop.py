@@ -8,6 +8,7 @@ import pytest
 from homeostat.core.columns import Column, Kind, Signature, Task
 from homeostat.core.errors import InvalidInput, Quarantined
 from homeostat.data.settings import ContractSettings, DataSettings
+from homeostat.data.versions import release
 from homeostat.retrain.capture import MARK
 from homeostat.retrain.project import Project
 from homeostat.retrain.workshop import Workshop, _refuse_unrecorded
@@ -114,6 +115,30 @@ def test_a_limit_that_somebody_set_holds_for_production_too(shop):
     shop.commit(history(), source="rows.csv", key=None)
     with pytest.raises(Quarantined, match="batch: rows"):
         shop.commit_captured(asked(list(range(500, 800))), key="one")
+
+
+def test_a_few_odd_rows_of_production_are_set_aside_by_themselves(shop):
+    shop.commit(history(), source="rows.csv", key=None)
+    told = []
+    few = asked(list(range(500, 600))).with_columns(x=pl.when(pl.col("id") < 505).then(-9999.0).otherwise(2.5))
+    assert shop.commit_captured(few, key="one", spares=told.append).rows == 195
+    assert "(5 rows) breaks the contract" in told[0].message
+    with shop.store.read() as tx:
+        (batch,) = tx.datasets.quarantined("sales")
+    released = release(
+        batch.batch_id,
+        by="ann",
+        reason="checked",
+        store=shop.store,
+        tables=shop.tables,
+        blobs=shop.blobs,
+        now=shop.clock.now(),
+    )
+    assert released.rows == 200
+    many = few.with_columns(pl.col("id") + 200, x=pl.when(pl.col("id") < 506).then(-9999.0).otherwise(2.5))
+    with pytest.raises(Quarantined, match=r"\(100 rows\).*x: range"):
+        shop.commit_captured(many, key="two", spares=told.append)
+    assert len(told) == 1
 
 
 def test_captured_rows_with_hashed_keys_keep_the_contract_and_the_hash(shop):

@@ -10,11 +10,9 @@ import polars as pl
 from homeostat.data.cast import Cast
 from homeostat.data.contract import Contract
 
-_SAMPLE = 10
-
 
 class Violation(msgspec.Struct, frozen=True, kw_only=True):
-    """One rule broken in one column (None: the batch as a whole). `rows` are at most 10 row numbers; the first row is 1."""
+    """One rule broken in one column (None: the batch as a whole). `rows`: numbers of the rows, of which a report has the first; the first row is 1."""
 
     column: str | None
     rule: str
@@ -43,14 +41,8 @@ class Check:
 
 def violation(column: str | None, rule: str, broken: pl.Series, message: str) -> Violation:
     """Return the violation of the rows marked in a boolean series."""
-    rows = broken.arg_true()
-    return Violation(
-        column=column,
-        rule=rule,
-        count=len(rows),
-        rows=[row + 1 for row in rows.head(_SAMPLE).to_list()],
-        message=message,
-    )
+    rows = (broken.arg_true() + 1).to_list()
+    return Violation(column=column, rule=rule, count=len(rows), rows=rows, message=message)
 
 
 def missing(column: pl.Series) -> pl.Series:

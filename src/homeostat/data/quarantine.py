@@ -85,6 +85,15 @@ def held(tx: Transaction, blobs: BlobStore, batch_id: str, *, by: str, reason: s
     )
 
 
+def set_aside(tx: Transaction, blobs: BlobStore, dataset: str, *, source: str) -> list[pl.DataFrame]:
+    """Return the rows of a source that are held or were discarded, batch by batch."""
+    return [
+        pl.read_parquet(io.BytesIO(blobs.get_bytes(found.location)))
+        for found in tx.datasets.quarantined(dataset)
+        if found.source == source and found.state is not QuarantineState.RELEASED
+    ]
+
+
 def discard(batch_id: str, *, by: str, reason: str, store: Store, now: datetime) -> QuarantinedBatch:
     """Mark a held batch as not wanted. Its rows stay where they are: nothing is lost."""
     with store.write() as tx:

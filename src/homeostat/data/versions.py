@@ -15,7 +15,7 @@ import polars as pl
 
 from homeostat.audit.log import record
 from homeostat.core.columns import Kind, Roles
-from homeostat.core.errors import Conflict, NotFound
+from homeostat.core.errors import Conflict, NotFound, Quarantined
 from homeostat.core.ports.blobs import BlobStore
 from homeostat.core.ports.data import TableStore
 from homeostat.core.ports.store import Store, Transaction
@@ -27,9 +27,11 @@ from homeostat.data.kinds import infer_kinds
 from homeostat.data.profile import Profile, profile
 from homeostat.data.quarantine import Batch, discard, held, hold, mark_released
 from homeostat.data.settings import ContractSettings
-from homeostat.data.validate import validate
+from homeostat.data.validate import rows_that_break, validate
 
 __all__ = ["commit", "discard", "kinds_of", "load", "release", "roles_of"]
+
+_FEW = 0.05  # of a batch's rows: so many that break the contract are a few odd ones, and not a broken source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -57,14 +59,16 @@ def commit(
     key: str | None = None,
     may_lack: Collection[str] = (),
     mark: str | None = None,
-    learns_size: bool = True,
+    limits_size: bool = True,
+    spares: Callable[[Quarantined], None] | None = None,
 ) -> DatasetVersion:
     """Add rows, as they were read, and return the new version; with a `key` used before, return that version and write nothing.
 
     The first version decides kinds (from `kinds`) and contract. Later batches are held to them; `kinds` counts for new columns only.
     `may_lack`: columns that rows from this source cannot be expected to fill. `mark`: the column that says that a row is a newer form
-    of an earlier one, whose key it then has by right. `learns_size`: whether a batch of more than ten times the first rows is suspicious; of what
+    of an earlier one, whose key it then has by right. `limits_size`: whether a batch of more than ten times the first rows is suspicious; of what
     production taught the size says how long ago the last batch was. A `max_rows` of `settings` holds in any case.
+    `spares`: where at most one row in twenty breaks the contract, those are set aside by themselves, it is told, and the others are added.
     Raise Quarantined for a batch that breaks the contract (it is kept whole, the current version stays), and InvalidInput for a
     first version whose values do not fit its kinds.
     """
@@ -76,15 +80,29 @@ def commit(
             base = _base(tx, tables, dataset)
         typed = _typed(batch, base, strict=base.version is None)
         inferred = base.contract or infer_contract(typed.frame, roles=roles, kinds=typed.kinds)
-        limits = inferred if learns_size else msgspec.structs.replace(inferred, max_rows=None)
+        limits = inferred if limits_size else msgspec.structs.replace(inferred, max_rows=None)
         contract = apply_overrides(limits, settings).forgiving(may_lack)
-        keys = _keys(base, inferred, renewed=None if mark is None else frame.select(mark))
+        keys = _keys(base, inferred, renewed=None if mark is None else batch.frame.select(mark))
         report = validate(typed.frame, contract, now=now, known_keys=keys)
         if not report.passed:
-            raise hold(batch, report, store=store, blobs=blobs, actor=actor, now=now)
+            few = None if spares is None else _few_that_break(typed.frame, contract, now=now, known_keys=keys)
+            if few is None or spares is None:
+                raise hold(batch, report, store=store, blobs=blobs, actor=actor, now=now)
+            aside = replace(batch, frame=batch.frame.filter(few), key=f"{key}:aside" if key else None)
+            spares(hold(aside, report, store=store, blobs=blobs, actor=actor, now=now))
+            batch = replace(batch, frame=batch.frame.filter(~few))
+            continue
         added = _add(_typed(batch, base, strict=True), base, inferred, store=store, tables=tables, actor=actor, now=now)
         if added is not None:
             return added
+
+
+def _few_that_break(
+    frame: pl.DataFrame, contract: Contract, *, now: datetime, known_keys: pl.DataFrame | None
+) -> pl.Series | None:
+    """Return which rows break the contract, None where they are not few, or where it is not rows that break it."""
+    broken = rows_that_break(frame, contract, now=now, known_keys=known_keys)
+    return broken if broken is not None and 0 < broken.sum() <= _FEW * frame.height else None
 
 
 def release(

@@ -1,5 +1,7 @@
 """Captured rows: what was asked in production, with the truth that came later, as new rows of the data set."""
 
+from collections.abc import Iterable
+
 import polars as pl
 
 from homeostat.core.columns import Kind, Roles, Signature
@@ -9,6 +11,7 @@ from homeostat.watch.groups import told_groups
 from homeostat.watch.join import join
 
 MARK = "_homeostat_request"
+PRODUCTION = "production"  # the source of captured rows
 
 
 def captured(
@@ -18,11 +21,11 @@ def captured(
     signature: Signature,
     roles: Roles,
     schema: dict[str, pl.DataType],
-    known: pl.DataFrame | None = None,
+    known: Iterable[pl.DataFrame] = (),
 ) -> pl.DataFrame:
     """Return the labelled rows that the data set does not hold yet, in the types of `schema` (its columns).
 
-    `known` has the columns MARK and target of earlier captures. A row whose label was corrected since comes again; `learnable` keeps the
+    `known`: earlier captures, added or set aside, with their columns MARK and target. A row whose label was corrected since comes again; `learnable` keeps the
     newest. Excluded columns were never asked for: they are null, but for those that labels brought (`watch.groups`).
     """
     joined = join(predictions, labels, task=signature.task, classes=signature.classes).frame
@@ -48,10 +51,12 @@ def captured(
         ],
         pl.col(MARK),
     )
-    if known is not None and MARK in known.columns:
-        seen = known.filter(pl.col(MARK).is_not_null()).unique(MARK, keep="last", maintain_order=True)
+    for earlier in known:
+        if MARK not in earlier.columns:
+            continue
+        seen = earlier.filter(pl.col(MARK).is_not_null()).unique(MARK, keep="last", maintain_order=True)
         typed = typed.join(
-            seen.select(MARK, roles.target),
+            seen.select(MARK, pl.col(roles.target).cast(typed.schema[roles.target])),
             on=[MARK, roles.target],
             how="anti",
             nulls_equal=True,

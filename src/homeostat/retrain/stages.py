@@ -23,9 +23,10 @@ from homeostat.core.records.cycles import CycleState
 from homeostat.core.records.data import DatasetVersion
 from homeostat.core.records.tracking import Run
 from homeostat.core.values import Json
+from homeostat.data.quarantine import set_aside
 from homeostat.data.versions import load
 from homeostat.registry.versions import CHAMPION
-from homeostat.retrain.capture import captured
+from homeostat.retrain.capture import PRODUCTION, captured
 from homeostat.retrain.cycle import CycleRequest
 from homeostat.retrain.journal import CycleJournal
 from homeostat.retrain.project import Project
@@ -80,12 +81,16 @@ class LiveStages:
         return {"dataset": version.dataset, "version": version.version, "rows": version.rows, "as_of": now.isoformat()}
 
     def _capture(self) -> DatasetVersion:
-        """Add what production taught since the last version; a batch that breaks the contract is quarantined and the cycle goes on without."""
+        """Add what production taught since the last version; what breaks the contract is quarantined and the cycle goes on without.
+
+        What was set aside before waits for a person, and is not captured again: else it would take all later rows with it.
+        """
         with self.store.read() as tx:
             latest = tx.datasets.latest(self.request.model)
             champion = tx.models.alias(self.request.model, CHAMPION)
             again = tx.datasets.by_key(self.request.model, self._journal.key("capture"))
             version = None if champion is None else tx.models.get(self.request.model, champion)
+            aside = set_aside(tx, self.blobs, self.request.model, source=PRODUCTION)
         assert latest is not None
         if again is not None or version is None:
             return again or latest
@@ -99,14 +104,14 @@ class LiveStages:
             signature=from_json(version.signature),
             roles=self.project.data.roles,
             schema=dict(held.schema),
-            known=held,
+            known=[held, *aside],
         )
         if rows.is_empty():
             return latest
         try:
-            return self._shop.commit_captured(rows, key=self._journal.key("capture"))
+            return self._shop.commit_captured(rows, key=self._journal.key("capture"), spares=_warn)
         except Quarantined as error:
-            log.warning("captured rows were quarantined: %s", error.message)
+            _warn(error)
             return latest
 
     # -- from data to a judged version
@@ -266,6 +271,10 @@ class LiveStages:
 
     def _forget_workdir(self, run_id: str) -> None:
         shutil.rmtree(self.workdir / run_id, ignore_errors=True)
+
+
+def _warn(error: Quarantined) -> None:
+    log.warning("captured rows were quarantined: %s", error.message)
 
 
 def _once_more_if_killed(work: Callable[[], Run]) -> Run:

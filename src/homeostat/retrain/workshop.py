@@ -2,14 +2,14 @@
 
 import hashlib
 import io
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
 
 from homeostat.core.columns import Signature
-from homeostat.core.errors import InvalidInput
+from homeostat.core.errors import InvalidInput, Quarantined
 from homeostat.core.ports.blobs import BlobStore
 from homeostat.core.ports.clock import Clock
 from homeostat.core.ports.data import TableStore
@@ -26,7 +26,7 @@ from homeostat.gate.evaluate import evaluate
 from homeostat.registry.adopting import adopt, adopted_signature, refuse_without_package
 from homeostat.registry.declared import declared, examine
 from homeostat.registry.versions import CHAMPION, package_of, register
-from homeostat.retrain.capture import MARK, settled
+from homeostat.retrain.capture import MARK, PRODUCTION, settled
 from homeostat.retrain.learnable import learnable
 from homeostat.retrain.project import Project
 from homeostat.retrain.refit import takes_its_place
@@ -79,11 +79,18 @@ class Workshop:
         frame = read(source, query=query, root=self.root)
         return self.commit(frame, source=source, key=key_of(frame))
 
-    def commit_captured(self, rows: pl.DataFrame, *, key: str) -> DatasetVersion:
-        """Add what production taught: requests need bring neither keys nor excluded columns, and a corrected row comes again."""
+    def commit_captured(
+        self, rows: pl.DataFrame, *, key: str, spares: Callable[[Quarantined], None] | None = None
+    ) -> DatasetVersion:
+        """Add what production taught: requests need bring neither keys nor excluded columns, and a corrected row comes again.
+
+        A few rows that break the contract are set aside by themselves, where `spares` is told: one odd request must not keep a model from learning.
+        """
         roles = self.project.data.roles
         may_lack = (*roles.key, *roles.exclude)
-        return self.commit(rows, source="production", key=key, may_lack=may_lack, mark=MARK, learns_size=False)
+        return self.commit(
+            rows, source=PRODUCTION, key=key, may_lack=may_lack, mark=MARK, limits_size=False, spares=spares
+        )
 
     def commit(
         self,
@@ -93,7 +100,8 @@ class Workshop:
         key: str | None,
         may_lack: Collection[str] = (),
         mark: str | None = None,
-        learns_size: bool = True,
+        limits_size: bool = True,
+        spares: Callable[[Quarantined], None] | None = None,
     ) -> DatasetVersion:
         """Add rows to the data; raise Quarantined where they break the contract."""
         data = self.project.data
@@ -112,7 +120,8 @@ class Workshop:
             key=key,
             may_lack=may_lack,
             mark=mark,
-            learns_size=learns_size,
+            limits_size=limits_size,
+            spares=spares,
         )
 
     def material(self, number: int, settings: TrainSettings) -> tuple[DatasetVersion, Split, Signature]:

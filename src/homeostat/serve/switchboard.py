@@ -105,7 +105,10 @@ class Switchboard:
         """Return the generation by which a model is served; raise NotFound where it is not."""
         found = self._generations.get(model)
         if found is None:
-            hint = near(model, self._generations) or "no model has a champion yet: `homeostat status` tells what is under way"
+            hint = (
+                near(model, self._generations)
+                or "no model has a champion yet: `homeostat status` tells what is under way"
+            )
             raise NotFound(f"no model '{model[:100]}' is served here", hint=hint)
         return found
 
