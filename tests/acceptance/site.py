@@ -99,7 +99,7 @@ def wait_until(condition, what: str, *, seconds: float = 120.0):
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, f"{what} did not come within {seconds:g} s"
-        time.sleep(0.02)
+        time.sleep(0.05)
     return found
 
 
