@@ -10,7 +10,7 @@ from tests.watch.estimates.test_pape import rows as rows_of_classes
 from homeostat.gate.stats import difference_interval
 from homeostat.serve.canary import LEAST_PAIRS, log_evidence_above, sequence_radius
 from homeostat.watch.estimates import ESTIMATORS
-from homeostat.watch.estimator import Question
+from homeostat.watch.estimator import Guess, Question, Rows
 
 _REFERENCE = 5_000  # as many held-out rows are kept of a version
 _TWO_SD = 0.0455
@@ -44,8 +44,17 @@ def studies() -> list[Study]:
             power=Power(change="5 % to 10 %, within 1,000 requests", seen=_errors_seen, least=0.9),
         ),
         *(
-            Study(family="estimate, within 2 sd", name=name, null=lambda n, name=name: _estimates(name, n))
-            for name in ("cbpe", "pape", "dle")
+            Study(
+                family="estimate, within 2 sd",
+                name=name,
+                null=lambda n, name=name: _estimates(name, n),
+                power=Power(change=f"{change}, 1,000 rows", seen=lambda name=name: _harder(name), least=0.8),
+            )
+            for name, change in {
+                "cbpe": "only scores of 0.25 to 0.75",
+                "pape": "a group told less of grows from 20 % to 80 %",
+                "dle": "inputs up by 0.8 sd",
+            }.items()
         ),
     ]
 
@@ -116,18 +125,48 @@ def _errors_seen() -> tuple[int, int]:
     return sum(_is_ever_beyond(rng.random(1_000) < 0.1, 0.05) for _ in range(50)), 50
 
 
+def _drawn(name: str, rng: np.random.Generator, n: int, *, is_harder: bool = False) -> Rows:
+    """Return n rows of a model in production; where `is_harder`, of inputs for which it is wrong more often."""
+    if name == "dle":
+        return rows_of_numbers(rng, n, 0.8 if is_harder else 0.0)
+    if name == "pape" or not is_harder:
+        return rows_of_classes(rng, n, 0.8 if is_harder else 0.2)
+    many = rows_of_classes(rng, 4 * n, 0.2)
+    assert many.scores is not None
+    chosen = np.flatnonzero(np.abs(many.scores[:, 1] - 0.5) < 0.25)[:n]
+    return Rows(
+        inputs=many.inputs[chosen], said=many.said[chosen], scores=many.scores[chosen], truth=many.truth[chosen]
+    )
+
+
+def _guessed(name: str, reference: Rows, current: Rows, *, seed: int) -> tuple[Guess, float, float]:
+    """Return the estimate for `current`, and the true metric of `current` and of `reference`."""
+    metric = "mae" if name == "dle" else "accuracy"
+    asked = Question(reference=reference, current=current, is_category=np.zeros(2, bool), metric=metric, seed=seed)
+    now, before = (
+        float(np.abs(part.truth - part.said).mean() if name == "dle" else (part.truth == part.said).mean())
+        for part in (current, reference)
+    )
+    return ESTIMATORS[name].estimate(asked), now, before
+
+
 def _estimates(name: str, n: int) -> Rate:
     """What labels show later lies outside of two standard deviations, with other held-out rows each time."""
     tries, outside = _TRIES_OF[name][n], 0
     for seed in range(tries):
         rng = np.random.default_rng([n, seed])
-        if name == "dle":
-            reference, current = rows_of_numbers(rng, _REFERENCE, 0.0), rows_of_numbers(rng, n, 0.0)
-            metric, realised = "mae", float(np.abs(current.truth - current.said).mean())
-        else:
-            reference, current = rows_of_classes(rng, _REFERENCE, 0.2), rows_of_classes(rng, n, 0.2)
-            metric, realised = "accuracy", float((current.truth == current.said).mean())
-        asked = Question(reference=reference, current=current, is_category=np.zeros(2, bool), metric=metric, seed=seed)
-        guess = ESTIMATORS[name].estimate(asked)
+        guess, realised, _ = _guessed(name, _drawn(name, rng, _REFERENCE), _drawn(name, rng, n), seed=seed)
         outside += abs(guess.value - realised) > 2 * guess.spread
     return Rate(alarms=outside, tries=tries, nominal=_TWO_SD, is_ceiling=True)
+
+
+def _harder(name: str) -> tuple[int, int]:
+    """The estimate tells a worse metric than before, by more than two standard deviations."""
+    seen = 0
+    for seed in range(20):
+        rng = np.random.default_rng([7, seed])
+        current = _drawn(name, rng, 1_000, is_harder=True)
+        guess, _, before = _guessed(name, _drawn(name, rng, _REFERENCE), current, seed=seed)
+        worse = guess.value - before if name == "dle" else before - guess.value
+        seen += worse > 2 * guess.spread
+    return seen, 20
