@@ -2,7 +2,7 @@
 
 WORD: only studies of that name or family (`energy`, `canary`); `--sizes 100,1000`: only these; `--jobs N`: processes (the machine's cores). The studies are
 those of tests/rates, with their seeds: what is found does not depend on the processes. A rate is beside the interval in which a binomial with the nominal
-rate lies but for one time in 1,000; `at most`: a nominal that may be kept by less. All of them take about MINUTES of two cores. Exit code 1
+rate lies but for one time in 1,000; `at most`: a nominal that may be kept by less. All of them take the better part of an hour of two cores. Exit code 1
 where a rate is outside or a change was seen less often than it must be.
 """
 

@@ -186,6 +186,22 @@ def test_a_new_server_tries_again_what_failed_for_a_moment_before_it_listens(ser
     assert server.events() == []
 
 
+def test_a_new_server_follows_a_route_that_comes_while_it_loads_before_it_listens(server):
+    """As where a cycle puts a shadow beside the champion while a killed worker starts again: it listened, and had nobody to answer."""
+    server.route(champion=1)
+    came = threading.Event()
+
+    async def slowly(_version):
+        if not came.is_set():
+            came.set()
+            await asyncio.to_thread(server.route, champion=1, shadow=2)
+            await asyncio.sleep(60)
+
+    server.before_load = slowly
+    server.follower.look_first()
+    assert server.serves == (1, 2)
+
+
 @pytest.mark.parametrize(("error", "tries"), [(RuntimeError("broken"), 3), (BeingBuilt("is being built"), 1)])
 def test_a_new_server_listens_though_a_model_cannot_be_loaded(server, monkeypatch, error, tries):
     tried = []

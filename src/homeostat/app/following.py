@@ -52,12 +52,14 @@ class RouteFollower:
         self._started = house.clock.now()
         self._generations: dict[str, int] = {}
         self._failed: dict[str, _Failure] = {}
+        self._superseded: set[str] = set()
         self._beaten: datetime | None = None
 
     def look(self) -> None:
         """Switch what has changed; beat when something did, or a second has passed."""
         with self._house.store.read() as tx:
             due = [(route, to_return_to(tx, route.model)) for route in tx.routes.all() if self._is_due(route)]
+        self._superseded.clear()
         switched = [self._follow(route, previous if self._keeps_previous else None) for route, previous in due]
         now = self._house.clock.now()
         # abs: a clock that was set back must not silence the heart for as long
@@ -67,9 +69,10 @@ class RouteFollower:
     def look_first(self) -> None:
         """Look before anybody is listened to. A model that nobody here answers for is tried again at once, as often as its failure needs to be told.
 
-        Who listens takes its share of the requests, which other workers could answer meanwhile.
+        Who listens takes its share of the requests, which other workers could answer meanwhile. So a route that came while the first one was loaded
+        is followed too.
         """
-        self.look()
+        self._look_until_newest()
         for _ in range(_TRIES - 1):
             if not any(
                 0 < failure.times < _TRIES and not failure.is_final and model not in self._plane.routes
@@ -77,6 +80,12 @@ class RouteFollower:
             ):
                 return
             time.sleep(_RETRY_S)
+            self._look_until_newest()
+
+    def _look_until_newest(self) -> None:
+        """Look, and again as long as a model without an answer has a newer route than the one that was looked at."""
+        self.look()
+        while self._superseded - self._plane.routes.keys():
             self.look()
 
     def _is_due(self, route: Route) -> bool:
@@ -96,6 +105,7 @@ class RouteFollower:
             return False
         except Superseded:
             log.info("%s: generation %s was given up for a newer one", route.model, route.generation)
+            self._superseded.add(route.model)
             return False
         except BeingBuilt:
             self._waits(route)
