@@ -19,6 +19,8 @@ from homeostat.watch.sample import Floats
 
 Mask = npt.NDArray[np.bool_]
 
+_TWO_SD = 0.9772498680518208  # the share of a normal distribution below two standard deviations
+
 
 def estimate(question: Question) -> Guess | None:
     """Return the expected metric of the current rows; None without scores, reference labels, or 50 rows on each side.
@@ -45,7 +47,25 @@ def estimate(question: Question) -> Guess | None:
         first, second = (np.array(value(probabilities(rows, weights))) for rows in (half == 0, half == 1))
         pairs.append((first, second))
     chance = spread(question.metric, whole, said, current.scores, seed=question.seed)
-    return Guess(value=value(whole), spread=math.hypot(chance, float(half_sample_error(pairs))))
+    return Guess(value=value(whole), spread=_together(chance, float(half_sample_error(pairs)), halvings=len(pairs)))
+
+
+def _together(chance: float, refitted: float, *, halvings: int) -> float:
+    """Return half of what covers as much as two standard deviations: `refitted` is known from a few halvings only, and may be too small.
+
+    By Student's t with the degrees of freedom of F. E. Satterthwaite (1946, "An Approximate Distribution of Estimates of Variance Components",
+    Biometrics Bulletin 2), each halving for one.
+
+    >>> round(_together(3.0, 0.0, halvings=3), 2), round(_together(3.0, 4.0, halvings=3), 2), round(_together(0.0, 5.0, halvings=3), 2)
+    (3.0, 6.02, 8.27)
+    """
+    from scipy.special import stdtrit
+
+    both = math.hypot(chance, refitted)
+    if not refitted or not math.isfinite(both):
+        return both
+    freedom = halvings * (both / refitted) ** 4
+    return both * float(stdtrit(freedom, _TWO_SD)) / 2
 
 
 ESTIMATOR = Estimator(name="pape", tasks=frozenset(CLASSIFICATION), metrics=EXPECTED, weighs=True, estimate=estimate)
