@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
@@ -85,13 +86,11 @@ def held(tx: Transaction, blobs: BlobStore, batch_id: str, *, by: str, reason: s
     )
 
 
-def set_aside(tx: Transaction, blobs: BlobStore, dataset: str, *, source: str) -> list[pl.DataFrame]:
-    """Return the rows of a source that are held or were discarded, batch by batch."""
-    return [
-        pl.read_parquet(io.BytesIO(blobs.get_bytes(found.location)))
-        for found in tx.datasets.quarantined(dataset)
-        if found.source == source and found.state is not QuarantineState.RELEASED
-    ]
+def set_aside(batches: Iterable[QuarantinedBatch], blobs: BlobStore, *, source: str) -> Iterator[pl.DataFrame]:
+    """Yield the rows of a source that are held or were discarded, batch by batch."""
+    for found in batches:
+        if found.source == source and found.state is not QuarantineState.RELEASED:
+            yield pl.read_parquet(io.BytesIO(blobs.get_bytes(found.location)))
 
 
 def discard(batch_id: str, *, by: str, reason: str, store: Store, now: datetime) -> QuarantinedBatch:

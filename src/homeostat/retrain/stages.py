@@ -7,6 +7,7 @@ import logging
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -90,7 +91,7 @@ class LiveStages:
             champion = tx.models.alias(self.request.model, CHAMPION)
             again = tx.datasets.by_key(self.request.model, self._journal.key("capture"))
             version = None if champion is None else tx.models.get(self.request.model, champion)
-            aside = set_aside(tx, self.blobs, self.request.model, source=PRODUCTION)
+            quarantined = tx.datasets.quarantined(self.request.model)
         assert latest is not None
         if again is not None or version is None:
             return again or latest
@@ -104,7 +105,7 @@ class LiveStages:
             signature=from_json(version.signature),
             roles=self.project.data.roles,
             schema=dict(held.schema),
-            known=[held, *aside],
+            known=chain([held], set_aside(quarantined, self.blobs, source=PRODUCTION)),
         )
         if rows.is_empty():
             return latest
