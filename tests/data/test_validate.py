@@ -50,10 +50,11 @@ def test_a_sample_of_rows_is_at_most_ten():
 def test_rows_that_break_a_rule_are_told_apart_unless_it_is_the_batch_that_does():
     contract = Contract(columns={"a": ColumnRule(kind=Kind.INTEGER, max=20), "b": ColumnRule(required=True)})
     frame = pl.DataFrame({"a": range(40), "b": range(40)})
-    assert rows_that_break(frame, contract, now=NOW).to_list() == [n > 20 for n in range(40)]
-    assert not rows_that_break(frame.head(5), contract, now=NOW).any()
-    assert rows_that_break(frame.drop("b"), contract, now=NOW) is None
-    assert rows_that_break(frame, msgspec.structs.replace(contract, max_rows=39), now=NOW) is None
+    assert rows_that_break(frame, contract, most=19, now=NOW).to_list() == [n > 20 for n in range(40)]
+    assert rows_that_break(frame, contract, most=18, now=NOW) is None
+    assert not rows_that_break(frame.head(5), contract, most=1, now=NOW).any()
+    assert rows_that_break(frame.drop("b"), contract, most=40, now=NOW) is None
+    assert rows_that_break(frame, msgspec.structs.replace(contract, max_rows=39), most=40, now=NOW) is None
 
 
 def test_two_hundred_rules_on_a_hundred_thousand_rows_take_half_a_second():

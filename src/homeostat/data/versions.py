@@ -85,7 +85,8 @@ def commit(
         keys = _keys(base, inferred, renewed=None if mark is None else batch.frame.select(mark))
         report = validate(typed.frame, contract, now=now, known_keys=keys)
         if not report.passed:
-            few = None if spares is None else _few_that_break(typed.frame, contract, now=now, known_keys=keys)
+            most = 0 if spares is None else int(_FEW * typed.frame.height)
+            few = rows_that_break(typed.frame, contract, most=most, now=now, known_keys=keys) if most else None
             if few is None or spares is None:
                 raise hold(batch, report, store=store, blobs=blobs, actor=actor, now=now)
             aside = replace(batch, frame=batch.frame.filter(few), key=f"{key}:aside" if key else None)
@@ -95,14 +96,6 @@ def commit(
         added = _add(_typed(batch, base, strict=True), base, inferred, store=store, tables=tables, actor=actor, now=now)
         if added is not None:
             return added
-
-
-def _few_that_break(
-    frame: pl.DataFrame, contract: Contract, *, now: datetime, known_keys: pl.DataFrame | None
-) -> pl.Series | None:
-    """Return which rows break the contract, None where they are not few, or where it is not rows that break it."""
-    broken = rows_that_break(frame, contract, now=now, known_keys=known_keys)
-    return broken if broken is not None and 0 < broken.sum() <= _FEW * frame.height else None
 
 
 def release(

@@ -19,7 +19,7 @@ def run(frame: pl.DataFrame, contract: Contract, context: Context) -> list[Viola
         if share > limit:
             names = ", ".join(repr(value) for value in cast.values.filter(is_new).unique(maintain_order=True).head(5))
             message = f"column '{name}': {share:.1%} of values are new categories ({names}), at most {limit:.1%} may be"
-            found.append(violation(name, "categories", is_new, message))
+            found.append(violation(name, "categories", is_new, message, context=context))
     return found
 
 

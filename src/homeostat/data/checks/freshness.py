@@ -28,7 +28,7 @@ def run(frame: pl.DataFrame, contract: Contract, context: Context) -> list[Viola
             told = (
                 f"column '{contract.time}': {int(early.sum()):,} rows are from before {contract.not_before.isoformat()}"
             )
-            found.append(violation(contract.time, "freshness", early, told))
+            found.append(violation(contract.time, "freshness", early, told, context=context))
     return found
 
 

@@ -12,7 +12,7 @@ def run(frame: pl.DataFrame, contract: Contract, context: Context) -> list[Viola
         if cast.bad is not None:
             kind = contract.columns[name].kind
             why = cast.why or f"{int(cast.bad.sum()):,} of {frame.height:,} values are not of kind {kind}"
-            found.append(violation(name, "kind", cast.bad, f"column '{name}': {why}"))
+            found.append(violation(name, "kind", cast.bad, f"column '{name}': {why}", context=context))
     return found
 
 

@@ -20,7 +20,7 @@ def run(frame: pl.DataFrame, contract: Contract, context: Context) -> list[Viola
         if share > limit:
             allowed = f"at most {limit:.1%} may be" if limit else "none may be"
             message = f"column '{name}': {int(is_missing.sum()):,} of {frame.height:,} values are missing ({share:.1%}), {allowed}"
-            found.append(violation(name, "nulls", is_missing, message))
+            found.append(violation(name, "nulls", is_missing, message, context=context))
     return found
 
 

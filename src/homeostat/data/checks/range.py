@@ -22,7 +22,7 @@ def run(frame: pl.DataFrame, contract: Contract, context: Context) -> list[Viola
                 message = (
                     f"column '{name}': {int(broken.sum()):,} values are {word} {bound:g} (the farthest is {worst!r})"
                 )
-                found.append(violation(name, "range", broken, message))
+                found.append(violation(name, "range", broken, message, context=context))
     return found
 
 

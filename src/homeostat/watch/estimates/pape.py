@@ -19,6 +19,7 @@ from homeostat.watch.sample import Floats
 
 Mask = npt.NDArray[np.bool_]
 
+_NOTHING = 1e-6  # what is less, of the whole, says nothing of how well it is known
 _TWO_SD = 0.9772498680518208  # the share of a normal distribution below two standard deviations
 
 
@@ -62,7 +63,7 @@ def _together(chance: float, refitted: float, *, halvings: int) -> float:
     from scipy.special import stdtrit
 
     both = math.hypot(chance, refitted)
-    if not refitted or not math.isfinite(both):
+    if refitted <= _NOTHING * both or not math.isfinite(both):
         return both
     freedom = halvings * (both / refitted) ** 4
     return both * float(stdtrit(freedom, _TWO_SD)) / 2
