@@ -98,11 +98,12 @@ def bulks(
     keys: Sequence[str | None],
     times: Sequence[datetime | None],
     key: str | None = None,
-    places: Sequence[tuple[str, int]] | None = None,
+    request_ids: Sequence[str] | None = None,
+    places: Sequence[int] | None = None,
 ) -> Sequence[Recorded]:
     """Return the lines to record of many rows: what `first` says of all of them, and what is each row's own.
 
-    `places`: request id and row of each, where they are of several requests.
+    `request_ids`, `places`: of each row, and where it stands in its request, where they are of several.
     """
     has_keys, has_times = (values.count(None) < len(values) for values in (keys, times))
     if not has_keys:
@@ -119,11 +120,11 @@ def bulks(
             keys=[recording.key(key if own is None else own) for own in keys[at:end]] if has_keys else None,
             event_times=[None if t is None else microseconds(t) for t in times[at:end]] if has_times else None,
         )
-        if places is not None:
-            line.request_ids, line.rows = zip(*places[at:end], strict=True)
+        if request_ids is not None and places is not None:
+            line.request_ids, line.rows = request_ids[at:end], places[at:end]
         if kept is not None:
             part = kept if end - at == kept.height else kept.slice(at, end)
-            line.columns = [column.name for column in part.columns]
+            line.columns = part.names
             if part.is_float:
                 line.numbers = part.matrix().tobytes()
             else:

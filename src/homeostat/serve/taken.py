@@ -56,14 +56,15 @@ def rows_of(lane: Lane, requests: list[Taken], recording: Recording, *, received
         latency_ms=batch.seconds * 1e3,
         sample=None if recording.is_whole else recording.share,
     )
-    together = [one for one in kept if one.trail is None and one.asked.rows.table.height < TALL]
-    if sum([one.asked.rows.table.height for one in together]) < TALL or not _are_one_batch(together):
-        together = []
+    small = [one for one in kept if one.trail is None and one.asked.rows.table.height < TALL]
+    heights = [one.asked.rows.table.height for one in small]
+    if sum(heights) < TALL or not _are_one_batch(small):
+        small = []
     found: list[Recorded] = []
-    if together:
-        found += _together(together, copy(first), recording)
-    if len(together) < len(kept):
-        taken = {one.request_id for one in together}
+    if small:
+        found += _together(small, heights, copy(first), recording)
+    if len(small) < len(kept):
+        taken = {one.request_id for one in small}
         for one in kept:
             if one.request_id not in taken:
                 found += _each(lane, one, copy(first), recording)
@@ -71,34 +72,41 @@ def rows_of(lane: Lane, requests: list[Taken], recording: Recording, *, received
 
 
 def _are_one_batch(requests: list[Taken]) -> bool:
-    first = requests[0].batch
-    return all(one.batch is first or (one.batch and first and one.batch.start == first.start) for one in requests)
+    return len({one.batch.start for one in requests if one.batch is not None}) == 1
 
 
-def _together(requests: list[Taken], first: PredictionRow, recording: Recording) -> Sequence[Recorded]:
-    """Return the line to record of small requests of one batch."""
-    batch = requests[0].batch
+def _together(
+    requests: list[Taken], heights: list[int], first: PredictionRow, recording: Recording
+) -> Sequence[Recorded]:
+    """Return the line to record of small requests of one batch, of so many rows each."""
+    batch, total = requests[0].batch, sum(heights)
     assert batch is not None
     first.latency_ms = batch.seconds * 1e3
-    asked = [(one.asked, one.asked.rows, one.request_id) for one in requests]
-    parts = [(one.batch, one.rows) for one in requests if one.batch is not None]
+    asked = [one.asked for one in requests]
+    ids = [one.request_id for one in requests]
+    places = [0] * total
+    if len(requests) < total:
+        ids = [one for one, height in zip(ids, heights, strict=True) for _ in range(height)]
+        places = [row for height in heights for row in range(height)]
     scores = None
-    if batch.table is not None and batch.table.height == sum([rows.table.height for _, rows, _ in asked]):
+    if batch.table is not None and batch.table.height == total:
         table, labels, scores = batch.table, batch.labels, batch.answer.scores
     else:
-        table = Table.join([rows.table for _, rows, _ in asked])
+        parts = [(one.batch, one.rows) for one in requests if one.batch is not None]
+        table = Table.join([one.rows.table for one in asked])
         labels = [label for part, rows in parts for label in part.labels[rows]]
-        found = [part.answer.scores[rows] for part, rows in parts if part.answer.scores is not None]
-        scores = np.concatenate(found) if found else None
+        scored = [part.answer.scores[rows] for part, rows in parts if part.answer.scores is not None]
+        scores = np.concatenate(scored) if scored else None
     return bulks(
         first,
         recording,
         table,
         labels,
         scores,
-        keys=[one.key if key is None else key for one, rows, _ in asked for key in rows.keys],
-        times=[time for _, rows, _ in asked for time in rows.times],
-        places=[(request_id, row) for _, rows, request_id in asked for row in range(rows.table.height)],
+        keys=[one.key if key is None else key for one in asked for key in one.rows.keys],
+        times=[time for one in asked for time in one.rows.times],
+        request_ids=ids,
+        places=places,
     )
 
 
