@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from homeostat.app.priority import give_way, of_moving
 from homeostat.app.project import load
 from homeostat.app.wiring import open_house, open_records
 from homeostat.core.ports.record_log import RecordLog
@@ -17,7 +18,6 @@ from homeostat.core.ports.record_log import RecordLog
 log = logging.getLogger(__name__)
 
 _LIMIT_S = 600.0
-_NICE = 10  # who answers requests comes first
 _ONE_THREAD = {
     "POLARS_MAX_THREADS": "1",
     "RAYON_NUM_THREADS": "1",
@@ -50,9 +50,10 @@ def compact(records: RecordLog, project_file: Path) -> None:
 
 
 def main() -> None:
-    os.nice(_NICE)
     place = load(Path(sys.argv[1]))
-    open_records(place, writer_id="compacting").compact()
+    records = open_records(place, writer_id="compacting")
+    give_way(of_moving(records.unmoved_bytes()))
+    records.compact()
     if place.project.record.keep is not None:
         from homeostat.app.erasing import drop_old
 

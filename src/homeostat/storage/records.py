@@ -160,6 +160,9 @@ class FileRecords:
                         return True
         return False
 
+    def unmoved_bytes(self) -> int:
+        return sum(self._tables.unmoved_bytes(kind, model) for kind in SCHEMAS for model in self.models(kind))
+
     def _gather(self, writer: SegmentWriter, lines: bytes, done: Done) -> None:
         """Hand over to the thread that syncs; what waits there for the same writer is written together."""
         with self._guard:

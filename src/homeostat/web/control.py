@@ -114,6 +114,7 @@ def _lead(
     from homeostat.app.compacting import compact
     from homeostat.app.environments import interpreters
     from homeostat.app.loop import Loop
+    from homeostat.app.priority import LOOP, give_way
     from homeostat.app.webhooks import Deliverer
     from homeostat.app.wiring import workflow_database_url
     from homeostat.serve.probe import ServerProbe
@@ -128,6 +129,7 @@ def _lead(
         leads=lambda: lease.is_sure,
     )
     running.append(loop)
+    give_way(LOOP)  # this thread; the door, the lease and webhooks do not
     loop.run(every_s=options.every)
 
 

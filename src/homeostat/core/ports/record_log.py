@@ -50,6 +50,9 @@ class RecordLog(Protocol):
     def is_due(self) -> bool:
         """Return whether `compact` has something to move."""
 
+    def unmoved_bytes(self) -> int:
+        """Return the size of what is not in tables yet, of all models."""
+
     def compact(self) -> int:
         """Move closed write-ahead segments into tables, exactly once; return the number of rows moved."""
 

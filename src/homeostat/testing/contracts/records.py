@@ -102,8 +102,10 @@ class RecordsContract:
         for received in (early, late):
             records.write("predictions", [prediction(f"{received}{n}", received=received) for n in range(300)])
         assert 100 < records.count("predictions", "m") < 1_200
+        unmoved = records.unmoved_bytes()
         records.close()
         records.compact()
+        assert records.unmoved_bytes() < unmoved
         assert records.count("predictions", "m") == 600
         assert records.count("predictions", "m", since=late) == 300
         assert records.count("labels", "m") == 0
@@ -123,6 +125,7 @@ class RecordsContract:
         records = self.records(tmp_path)
         records.write("predictions", [])
         assert not records.is_due()
+        assert records.unmoved_bytes() == 0
         assert records.compact() == 0
 
     def test_rows_come_in_order_of_receipt_and_within_an_instant_in_order_of_writing(self, tmp_path: Path) -> None:
