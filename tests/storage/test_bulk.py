@@ -101,7 +101,9 @@ def test_rows_are_what_the_lines_say(lines):
 
 
 def test_lines_of_one_row_are_left_as_they_are():
-    many = b'{"bulk":2,"common":{}}'
-    assert apart(b'{"row":1}\n') == (b'{"row":1}\n', [])
-    assert apart(b'{"row":1}\n' + many + b'\n{"row":2}\n') == (b'{"row":1}\n{"row":2}\n', [many])
-    assert apart(b'{"features":"{\\"bulk\\":1}"}\n')[1] == []
+    one, many, other = b'{"row":1}\n', b'{"bulk":2,"common":{}}\n', b'{"row":2}\n'
+    assert apart([one]) == (one, [])
+    assert apart([many]) == (b"", [many])
+    assert apart([one + many + other, many + many, other]) == (one + other + other, [many] * 3)
+    quoted = b'{"features":"{\\"bulk\\":1}"}\n'
+    assert apart([quoted]) == (quoted, [])

@@ -42,15 +42,19 @@ class _Read(msgspec.Struct, gc=False):
 _decode = msgspec.json.Decoder(_Read).decode
 
 
-def apart(lines: bytes) -> tuple[bytes, list[bytes]]:
-    """Return the lines of single rows, and those of many."""
-    if not (lines.startswith(_START) or b"\n" + _START in lines):
-        return lines, []
+def apart(blocks: Iterable[bytes]) -> tuple[bytes, list[bytes]]:
+    """Return the lines of single rows, and those of many. Lines end within their block."""
     single: list[bytes] = []
     many: list[bytes] = []
-    for line in lines.split(b"\n"):
-        (many if line.startswith(_START) else single).append(line)
-    return b"\n".join(single), many
+    for block in blocks:
+        if not (block.startswith(_START) or b"\n" + _START in block):
+            single.append(block)
+        elif block.find(b"\n", 0, -1) < 0:  # as most: one line
+            many.append(block)
+        else:
+            for line in block.splitlines(keepends=True):
+                (many if line.startswith(_START) else single).append(line)
+    return b"".join(single), many
 
 
 def frame_of(lines: Iterable[bytes], schema: "Mapping[str, pl.DataType]") -> "pl.DataFrame":

@@ -1,6 +1,7 @@
 """Rows of the record: their columns, as a line of a segment, and read back."""
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -130,15 +131,13 @@ def _microseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // _MICROSECOND
 
 
-def rows_of(kind: str, lines: bytes) -> "pl.DataFrame":
-    """Return the rows that lines of segments hold, with their `seq`."""
+def rows_of(kind: str, blocks: Iterable[bytes]) -> "pl.DataFrame":
+    """Return the rows that blocks of lines hold, with their `seq`."""
     import polars as pl
 
     stored = kept_schema_of(kind)
-    if not lines:
-        return pl.DataFrame(schema=stored)
     wire = {name: pl.Int64() if name in _TIMES else dtype for name, dtype in stored.items()}
-    single, many = apart(lines)
+    single, many = apart(blocks)
     frame = pl.read_ndjson(BytesIO(single), schema=wire) if single.strip() else pl.DataFrame(schema=wire)
     if many:
         frame = pl.concat([frame, frame_of(many, wire)])

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,9 +90,8 @@ class RecordTables:
         names = [SegmentName.of(path) for path in paths]
         contents = [read_segment(path) for path in paths]
         done = {n.incarnation: 0 if table is None else _moved(table, n.incarnation) for n in names}
-        frame = rows_of(
-            kind, b"".join(c.payload for n, c in zip(names, contents, strict=True) if n.number > done[n.incarnation])
-        )
+        fresh = [c.blocks for n, c in zip(names, contents, strict=True) if n.number > done[n.incarnation]]
+        frame = rows_of(kind, chain.from_iterable(fresh))
         if len(frame):
             newest = {n.incarnation: n.number for n in names if n.number > done[n.incarnation]}
             write_deltalake(
@@ -133,8 +133,8 @@ class RecordTables:
                 taken.append(path)
             yield taken
 
-    def unmoved(self, kind: str, model: str, *, most: int | None = None) -> list[tuple[SegmentName, bytes]]:
-        """Return the lines of each segment, oldest first, of at most so many bytes; the table may have some of them already."""
+    def unmoved(self, kind: str, model: str, *, most: int | None = None) -> list[tuple[SegmentName, list[bytes]]]:
+        """Return the blocks of lines of each segment, oldest first, of at most so many bytes; the table may have some of them already."""
         found = []
         size = 0
         for path in segments(self.root / "segments" / kind / model):
@@ -142,7 +142,7 @@ class RecordTables:
             if most is not None and size > most:
                 break
             try:
-                found.append((SegmentName.of(path), read_segment(path).payload))
+                found.append((SegmentName.of(path), read_segment(path).blocks))
             except FileNotFoundError:
                 continue  # moved since the listing: the table, read after this, has it
         return found

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -237,7 +238,7 @@ class FileRecords:
         with self._tables.alone():
             for kind in SCHEMAS:
                 self._tables.compact(kind, model_of(model))
-            fresh = {k: rows_of(k, b"".join(part for _, part in self._tables.unmoved(k, model))) for k in SCHEMAS}
+            fresh = {k: rows_of(k, chain.from_iterable(b for _, b in self._tables.unmoved(k, model))) for k in SCHEMAS}
             of_key = pl.col("key").is_in(keys).fill_null(value=False)
             place = pl.concat_str(["request_id", pl.col("row").fill_null(0).cast(pl.String)], separator="\0")
             scan = pl.concat([self._tables.frame("predictions", model), fresh["predictions"].lazy()])

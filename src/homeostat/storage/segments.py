@@ -251,24 +251,24 @@ def segments(folder: Path) -> list[Path]:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """The payloads of the whole blocks, joined, and the number of bytes behind them that are no whole block."""
+    """The payloads of the whole blocks, and the number of bytes behind them that are no whole block."""
 
-    payload: bytes
+    blocks: list[bytes]
     torn_bytes: int
 
 
 def read_segment(path: Path) -> Content:
     raw = memoryview(path.read_bytes())
-    parts: list[memoryview] = []
+    blocks: list[bytes] = []
     at = 0
     while at + _HEADER.size <= len(raw):
         length, crc = _HEADER.unpack_from(raw, at)
         payload = raw[at + _HEADER.size : at + _HEADER.size + length]
         if not length or len(payload) < length or zlib.crc32(payload) != crc:
             break
-        parts.append(payload)
+        blocks.append(bytes(payload))
         at += _HEADER.size + length
-    return Content(b"".join(parts), len(raw) - at)
+    return Content(blocks, len(raw) - at)
 
 
 @contextmanager
