@@ -65,7 +65,8 @@ def read_rows(tables: RecordTables, kind: str, model: str, wanted: Wanted) -> "p
     fresh = tables.unmoved(kind, model, most=_MOST_FRESH if wanted.is_part else None)
     table = snapshot(place)
     moved = {} if table is None else table.transactions
-    unmoved = rows_of(kind, chain.from_iterable(blocks for n, blocks in fresh if n.number > moved.get(n.incarnation, 0)))
+    kept = [blocks for n, blocks in fresh if n.number > moved.get(n.incarnation, 0)]
+    unmoved = rows_of(kind, chain.from_iterable(kept))
     parts = [unmoved.lazy()]
     if table is not None and table.files:
         files = [place / name for name in table.files]
