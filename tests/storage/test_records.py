@@ -15,6 +15,7 @@ import pytest
 from tests.storage.record_files import files, ids, opened
 
 from homeostat.core.errors import InvalidInput, Unreachable
+from homeostat.storage.record_rows import line_of
 from homeostat.storage.records import FileRecords
 from homeostat.storage.segments import read_segment
 from homeostat.testing.contracts.records import NOW, RecordsContract, prediction
@@ -96,6 +97,33 @@ def test_a_full_disk_refuses_the_row_and_the_rows_before_and_after_are_kept(tmp_
             writer.write("predictions", [prediction("r2")])
     writer.write("predictions", [prediction("r3")])
     assert ids(tmp_path) == ["r1", "r3"]
+
+
+def test_who_answers_never_waits_for_the_disk_where_segments_fill_up(tmp_path, monkeypatch):
+    """Full segments and the names of new ones are synced by the thread that syncs, each before it is closed."""
+    writer = opened(tmp_path, segment_bytes=1)
+    synced: list[tuple[str, str]] = []
+
+    def noted(of):
+        def sync(fd):
+            synced.append((threading.current_thread().name, str(Path(f"/proc/self/fd/{fd}").resolve())))
+            of(fd)
+
+        return sync
+
+    monkeypatch.setattr(os, "fdatasync", noted(os.fdatasync))
+    monkeypatch.setattr(os, "fsync", noted(os.fsync))
+    for n in range(20):
+        line = line_of("predictions", prediction(f"r{n}"), seq=n)
+        writer.submit("m", line, lambda error: None)
+    mine = threading.current_thread().name
+    assert mine not in {thread for thread, _ in synced}
+    assert len(files(tmp_path)) == 20
+    writer.close()
+    (folder,) = {path.parent for path in files(tmp_path)}
+    assert {str(path.resolve()) for path in [folder, *files(tmp_path)]} <= {path for _, path in synced}
+    assert ids(tmp_path) == [f"r{n}" for n in range(20)]
+    assert opened(tmp_path).compact() == 20
 
 
 def test_writers_that_meet_share_one_sync_and_all_hear_of_its_failure(tmp_path, monkeypatch):

@@ -64,6 +64,8 @@ class SegmentWriter:
         self._size = 0
         self._opened = 0.0
         self._is_dirty = False
+        self._is_named = True  # on the disk too: the name of the segment under way
+        self._left: list[int] = []  # full segments that are not synced yet
         self._buffer: list[bytes] = []
         self._buffered = 0
 
@@ -102,16 +104,24 @@ class SegmentWriter:
                 log.error(
                     "record.rows_lost", extra={"folder": str(self._folder), "bytes": len(blocks), "why": failed.message}
                 )
-            if not self._is_dirty or self._fd is None:
-                return
-            fd, self._is_dirty = os.dup(self._fd), False
+            fds, self._left = self._left, []
+            if self._is_dirty and self._fd is not None:
+                fds.append(os.dup(self._fd))
+                self._is_dirty = False
+            is_named, self._is_named = self._is_named, True
         # outside the lock: writers do not wait for the disk
         try:
-            os.fdatasync(fd)
+            if not is_named:
+                sync_folder(self._folder)
         except OSError as error:
-            log.error("record.not_synced", extra={"folder": str(self._folder), "why": str(error)})  # noqa: TRY400
-        finally:
-            os.close(fd)
+            self._not_synced(error)
+        for fd in fds:
+            try:
+                os.fdatasync(fd)
+            except OSError as error:
+                self._not_synced(error)
+            finally:
+                os.close(fd)
 
     def _write_unsynced(self, blocks: bytes) -> Unreachable | None:
         """Write blocks, the lock being held; return why they could not be."""
@@ -166,6 +176,7 @@ class SegmentWriter:
             while self._is_writing:
                 self._turn.wait()
             self._close()
+        self.sync()
 
     def _raise_if_refused(self, ticket: int) -> None:
         error = self._refused.pop(ticket, None)
@@ -192,6 +203,9 @@ class SegmentWriter:
             while view:
                 view = view[os.write(self._fd, view) :]
             if is_synced:
+                if not self._is_named:
+                    sync_folder(self._folder)
+                    self._is_named = True
                 os.fdatasync(self._fd)
         except BaseException:
             try:
@@ -212,22 +226,24 @@ class SegmentWriter:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
             draft.rename(final)
-            sync_folder(self._folder)
         except OSError:
             os.close(fd)
             raise
         self._fd, self._size, self._opened = fd, 0, time.monotonic()
+        self._is_named = False
 
     def _close(self) -> None:
+        """Leave the segment under way; what is not on the disk yet is for `sync`, as nobody who answers can wait for that."""
         if self._fd is None:
             return
         if self._is_dirty:
-            try:
-                os.fdatasync(self._fd)
-            except OSError as error:
-                log.error("record.not_synced", extra={"folder": str(self._folder), "why": str(error)})  # noqa: TRY400
-        os.close(self._fd)
+            self._left.append(self._fd)
+        else:
+            os.close(self._fd)
         self._fd, self._is_dirty = None, False
+
+    def _not_synced(self, error: OSError) -> None:
+        log.error("record.not_synced", extra={"folder": str(self._folder), "why": str(error)})
 
 
 def _framed(payload: bytes) -> bytes:
