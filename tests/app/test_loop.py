@@ -9,6 +9,9 @@ from homeostat.app.compacting import compact
 from homeostat.app.loop import COMPACT, QUIET, Loop
 from homeostat.app.project import load
 from homeostat.app.wiring import open_house
+from homeostat.core.records.registry import ModelVersion
+from homeostat.registry.health import tell_unhealthy
+from homeostat.registry.routing import promote
 from homeostat.retrain.simulated_time import SimulatedClock
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -86,18 +89,41 @@ def test_a_record_that_has_not_changed_is_not_read_again(loop, house):
     assert reads_of_a_tick(loop, house) == 0
 
 
-def test_looks_that_take_long_take_one_second_in_ten(loop, house):
+def test_looks_that_take_long_take_one_second_in_twenty(loop, house):
     watch = loop._watch
     loop._watch = lambda *args, **how: (watch(*args, **how), loop.seconds.__setitem__(0, loop.seconds[0] + 3.25))
     loop.tick()
     house.records.write("predictions", [ROW])
     assert reads_of_a_tick(loop, house) > 0  # a first look loads what it needs, and is no measure
     house.records.write("predictions", [ROW])
-    loop.seconds[0] += 26.9
+    loop.seconds[0] += 56.9
     assert reads_of_a_tick(loop, house) == 0
     assert loop.ticks == 2  # it has not looked at the news
     loop.seconds[0] += 0.2
     assert reads_of_a_tick(loop, house) > 0
+
+
+def test_a_champion_that_was_given_up_is_replaced_while_looks_rest(loop, house):
+    with house.store.write() as tx:
+        for number in (1, 2):
+            tx.models.add(
+                ModelVersion(
+                    model="m", version=number, run_id=f"r{number}", created=NOW, location="x", digests={"f": "d"},
+                    signature={"task": "binary"}, lineage={},
+                )
+            )  # fmt: skip
+    for number in (1, 2):
+        promote(store=house.store, model="m", version=number, actor="ann", now=NOW, force="a test")
+    loop._look = lambda now: loop.seconds.__setitem__(0, loop.seconds[0] + 3.25)
+    for _ in range(2):
+        house.records.write("predictions", [ROW])
+        loop.tick()
+    tell_unhealthy(house.store, model="m", version=2, reason="it died", worker_id="w", now=NOW)
+    looked = loop.ticks
+    loop.tick()
+    assert loop.ticks == looked  # it rests
+    with house.store.read() as tx:
+        assert tx.models.alias("m", "champion") == 1
 
 
 def test_time_alone_is_news_after_a_quiet_minute(loop, house):

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-COMPACT = timedelta(seconds=30)
+COMPACT = timedelta(minutes=1)
 QUIET = timedelta(minutes=1)  # how long nothing must be new until a look is due because time alone has passed
 BRISK_S = 0.25  # a look that takes no longer is taken whenever there is news
 _LEAD_S = 0.5
@@ -41,16 +41,16 @@ BEFORE_A_REPLAY = datetime(
 
 
 def rest_after(*took: float) -> float:
-    """Return how long to rest after looks that took so long, in seconds: those that take long, for all that is new meanwhile, take one second in ten.
+    """Return how long to rest after looks that took so long, in seconds: those that take long, for all that is new meanwhile, take one second in twenty.
 
     The shorter of the last two counts: a process's first look loads what it needs.
 
     >>> rest_after(3.25, 0.2)
     0.0
     >>> rest_after(3.25, 4.0)
-    27.0
+    57.0
     """
-    return 9 * max(0.0, min(took) - BRISK_S)
+    return 19 * max(0.0, min(took) - BRISK_S)
 
 
 class Stopped(BaseException):
@@ -130,12 +130,15 @@ class Loop:
         self._stop.set()
 
     def tick(self) -> None:
-        """Compact when due, look where there is news, and start what was asked for."""
+        """Compact when due, take what is unhealthy out, look where there is news, and start what was asked for."""
         house = self._house
         now = house.clock.now()
         if self._compacted is None or now - self._compacted >= COMPACT:
             self._compact()
             self._compacted = now
+        # at once, however long the looks take and rest
+        replace_unhealthy_champion(store=house.store, model=house.project.model, actor="homeostat", now=now)
+        take_unhealthy_out(store=house.store, model=house.project.model, actor="homeostat", now=now)
         news = self._news()
         is_due = news != self._known or self._looked is None or now - self._looked >= QUIET
         is_resting = self._monotonic() < self._rested
@@ -167,8 +170,6 @@ class Loop:
     def _look(self, now: datetime) -> None:
         """Watch what is new, and decide."""
         house = self._house
-        replace_unhealthy_champion(store=house.store, model=house.project.model, actor="homeostat", now=now)
-        take_unhealthy_out(store=house.store, model=house.project.model, actor="homeostat", now=now)
         loop_now = self.loop_now(now)
         if loop_now is not None:
             self._watch(loop_now, written_at=now)
