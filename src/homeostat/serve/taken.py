@@ -56,6 +56,8 @@ def rows_of(lane: Lane, requests: list[Taken], recording: Recording, *, received
         latency_ms=batch.seconds * 1e3,
         sample=None if recording.is_whole else recording.share,
     )
+    if len(kept) == 1:
+        return _each(lane, kept[0], first, recording)
     small = [one for one in kept if one.trail is None and one.asked.rows.table.height < TALL]
     heights = [one.asked.rows.table.height for one in small]
     if sum(heights) < TALL or not _are_one_batch(small):

@@ -83,7 +83,7 @@ class FileRecords:
         `done` gets the reason where they are not kept. It is called before this returns, except for `synced`: there in a thread, where
         requests that come meanwhile share the next sync.
         """
-        writer = self._writer("predictions", model_of(model))
+        writer = self._writers.get(("predictions", model)) or self._writer("predictions", model_of(model))
         if self._syncing is None:
             self._sync_on()
         if self._one_thread is not None:
