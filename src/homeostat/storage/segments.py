@@ -64,7 +64,7 @@ class SegmentWriter:
         self._size = 0
         self._opened = 0.0
         self._is_dirty = False
-        self._is_named = True  # on the disk too: the name of the segment under way
+        self._named = 0  # segments up to this one have their names on the disk
         self._left: list[int] = []  # full segments that are not synced yet
         self._buffer: list[bytes] = []
         self._buffered = 0
@@ -108,11 +108,12 @@ class SegmentWriter:
             if self._is_dirty and self._fd is not None:
                 fds.append(os.dup(self._fd))
                 self._is_dirty = False
-            is_named, self._is_named = self._is_named, True
+            number = self._number
         # outside the lock: writers do not wait for the disk
         try:
-            if not is_named:
+            if fds and self._named < number:
                 sync_folder(self._folder)
+                self._named = number
         except OSError as error:
             self._not_synced(error)
         for fd in fds:
@@ -203,9 +204,9 @@ class SegmentWriter:
             while view:
                 view = view[os.write(self._fd, view) :]
             if is_synced:
-                if not self._is_named:
+                if self._named < self._number:
                     sync_folder(self._folder)
-                    self._is_named = True
+                    self._named = self._number
                 os.fdatasync(self._fd)
         except BaseException:
             try:
@@ -230,7 +231,6 @@ class SegmentWriter:
             os.close(fd)
             raise
         self._fd, self._size, self._opened = fd, 0, time.monotonic()
-        self._is_named = False
 
     def _close(self) -> None:
         """Leave the segment under way; what is not on the disk yet is for `sync`, as nobody who answers can wait for that."""
