@@ -1,11 +1,12 @@
 """What the loop does when there is news, and what it leaves undone when there is none."""
 
+import threading
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from homeostat.app.compacting import compact
+from homeostat.app.compacting import beside, compact
 from homeostat.app.loop import COMPACT, QUIET, Loop
 from homeostat.app.project import load
 from homeostat.app.wiring import open_house
@@ -152,6 +153,28 @@ def test_closed_segments_are_moved_by_a_process_of_its_own(house, caplog):
     assert not house.records.is_due()
     assert house.records.read("predictions", "m")["request_id"].to_list() == ["r1"]
     assert caplog.records == []
+
+
+def test_the_loop_does_not_wait_for_a_compaction_and_one_is_under_way_at_a_time(caplog):
+    began, go = threading.Semaphore(0), threading.Event()
+
+    def work():
+        began.release()
+        assert go.wait(10)
+        raise OSError("the disk is away")
+
+    begin = beside(work)
+    begin()
+    begin()
+    assert began.acquire(timeout=10)
+    go.set()
+    for thread in threading.enumerate():
+        if thread.name == "compact":
+            thread.join(10)
+    assert "the disk is away" in caplog.text
+    assert not began.acquire(blocking=False)
+    begin()
+    assert began.acquire(timeout=10)
 
 
 def test_a_compaction_that_fails_is_logged_and_loses_nothing(house, caplog):

@@ -8,6 +8,8 @@ import logging
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from homeostat.app.priority import give_way, of_moving
@@ -47,6 +49,28 @@ def compact(records: RecordLog, project_file: Path) -> None:
         log.error("the record was not compacted: %s", error.stderr[-2000:])  # noqa: TRY400 - what it said says more than our stack
     except subprocess.TimeoutExpired:
         log.error("the record was not compacted within %.0f s", _LIMIT_S)  # noqa: TRY400
+
+
+def beside(work: Callable[[], None]) -> Callable[[], None]:
+    """Return what begins the work in a thread and returns; while it is under way, a call begins nothing.
+
+    On full cores moving the record may take minutes, and the loop must not wait for it.
+    """
+    under_way: list[threading.Thread] = []
+
+    def logged() -> None:
+        try:
+            work()
+        except Exception:  # border: a thread; the next call tries again
+            log.exception("the record was not compacted")
+
+    def begin() -> None:
+        if any(thread.is_alive() for thread in under_way):
+            return
+        under_way[:] = [threading.Thread(target=logged, name="compact", daemon=True)]
+        under_way[0].start()
+
+    return begin
 
 
 def main() -> None:

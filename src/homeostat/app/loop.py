@@ -73,7 +73,7 @@ class _Led:
 
 
 class Loop:
-    """Owns the cycles of one project. `compact` moves the record's closed segments into tables, when they are due.
+    """Owns the cycles of one project. `compact` begins to move the record's closed segments into tables, when they are due, and returns.
 
     `replay`: the loop's time is the newest event time in the record, not the machine's. `leads`: whether this process may act now; while it
     may not, no look and no step of a cycle begins. `ticks`: how often it looked, or had nothing to look at.

@@ -111,7 +111,7 @@ def _lead(
         return
     threading.Thread(target=partial(keep_leading, lease, stop, on_lost=lost), name="lease", daemon=True).start()
     # imported here: the door answers while DBOS and the stages are still loading
-    from homeostat.app.compacting import compact
+    from homeostat.app.compacting import beside, compact
     from homeostat.app.environments import interpreters
     from homeostat.app.loop import Loop
     from homeostat.app.priority import LOOP, give_way
@@ -124,7 +124,7 @@ def _lead(
         house,
         workflow_database_url=workflow_database_url(house.place),
         probe=ServerProbe(interpreter_of=interpreters(house.place)),
-        compact=lambda: compact(house.records, Path(options.project)),
+        compact=beside(lambda: compact(house.records, Path(options.project))),
         replay=options.replay,
         leads=lambda: lease.is_sure,
     )
