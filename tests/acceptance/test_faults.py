@@ -1,14 +1,17 @@
 """A full disk, a locked database, a version that no server can load: requests are answered or refused, never half kept."""
 
 import json
+import os
 import sqlite3
 import threading
 import time
+from pathlib import Path
 
 import psutil
 import pytest
 from tests.acceptance.site import MODEL, Client, copy_of, get, nothing_is_lost, promoted_at_most_once, wait_until
 
+from homeostat.app.priority import LOOP
 from homeostat.core.records.cycles import CycleState
 from homeostat.retrain.requests import ask
 
@@ -89,6 +92,18 @@ def test_a_full_disk_of_the_loop_ends_the_cycle_and_the_next_one_comes(site, cli
     assert client.refused == []
     nothing_is_lost(site, client)
     promoted_at_most_once(site)
+
+
+def test_looks_give_way_to_who_answers_and_the_door_beside_them_does_not(site, client):
+    mine = os.getpriority(os.PRIO_PROCESS, 0)
+
+    def nicenesses(name):
+        tasks = Path(f"/proc/{site.pid(name)}/task").iterdir()
+        return {os.getpriority(os.PRIO_PROCESS, int(task.name)) for task in tasks}
+
+    wait_until(lambda: len(nicenesses("web.control")) > 1, "the loop's thread")
+    assert nicenesses("web.control") == {mine, max(mine, LOOP)}
+    assert nicenesses("app.inference") == {mine}
 
 
 def test_a_database_that_is_locked_for_two_seconds_stops_no_request(site, client):

@@ -56,7 +56,7 @@ def beside(work: Callable[[], None]) -> Callable[[], None]:
 
     On full cores moving the record may take minutes, and the loop must not wait for it.
     """
-    under_way: list[threading.Thread] = []
+    under_way: threading.Thread | None = None
 
     def logged() -> None:
         try:
@@ -65,10 +65,10 @@ def beside(work: Callable[[], None]) -> Callable[[], None]:
             log.exception("the record was not compacted")
 
     def begin() -> None:
-        if any(thread.is_alive() for thread in under_way):
-            return
-        under_way[:] = [threading.Thread(target=logged, name="compact", daemon=True)]
-        under_way[0].start()
+        nonlocal under_way
+        if under_way is None or not under_way.is_alive():
+            under_way = threading.Thread(target=logged, name="compact", daemon=True)
+            under_way.start()
 
     return begin
 

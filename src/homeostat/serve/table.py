@@ -33,29 +33,7 @@ _DTYPES: dict[Kind, Any] = {
 }
 _NUMERIC = frozenset([Kind.INTEGER, Kind.FLOAT, Kind.BOOLEAN])
 _encode = msgspec.json.Encoder().encode
-_MOST_SHAPES = 256
 TALL = 8  # rows, from which on they are worth a matrix, and one line of the record
-
-
-class _Shape(msgspec.Struct, frozen=True):
-    """What is asked of the same columns with every batch."""
-
-    columns: Sequence[Column]
-    names: list[str]
-    is_float: bool
-
-
-_shapes: dict[int, _Shape] = {}  # by the id of the columns, which is theirs for as long as they are kept here
-
-
-def _shape(columns: Sequence[Column]) -> _Shape:
-    found = _shapes.get(id(columns))
-    if found is None:
-        if len(_shapes) >= _MOST_SHAPES:
-            _shapes.clear()
-        is_float = bool(columns) and all(column.kind is Kind.FLOAT for column in columns)
-        found = _shapes[id(columns)] = _Shape(columns, [column.name for column in columns], is_float)
-    return found
 
 
 class Table:
@@ -176,11 +154,11 @@ class Table:
     @property
     def is_float(self) -> bool:
         """Whether every column is a float, and there are some."""
-        return _shape(self.columns).is_float
+        return bool(self.columns) and all(column.kind is Kind.FLOAT for column in self.columns)
 
     @property
-    def names(self) -> Sequence[str]:
-        return _shape(self.columns).names
+    def names(self) -> list[str]:
+        return [column.name for column in self.columns]
 
     def matrix(self) -> npt.NDArray[np.float64]:
         """Return shape (height, n_columns), NaN for null; only for tables that are numeric."""

@@ -83,7 +83,7 @@ class FileRecords:
         `done` gets the reason where they are not kept. It is called before this returns, except for `synced`: there in a thread, where
         requests that come meanwhile share the next sync.
         """
-        writer = self._writers.get(("predictions", model)) or self._writer("predictions", model_of(model))
+        writer = self._writer("predictions", model)
         if self._syncing is None:
             self._sync_on()
         if self._one_thread is not None:
@@ -259,10 +259,13 @@ class FileRecords:
             return {kind: self._tables.drop(kind, model_of(model), pl.col("received") < moment) for kind in SCHEMAS}
 
     def _writer(self, kind: str, model: str) -> SegmentWriter:
+        found = self._writers.get((kind, model))
+        if found is not None:
+            return found
         with self._guard:
             if (kind, model) not in self._writers:
                 self._writers[kind, model] = SegmentWriter(
-                    self._root / "segments" / kind / model,
+                    self._root / "segments" / kind / model_of(model),
                     incarnation=self._incarnation,
                     max_bytes=self._segment_bytes,
                     max_age_s=self._segment_age_s,

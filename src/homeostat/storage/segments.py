@@ -177,7 +177,7 @@ class SegmentWriter:
             while self._is_writing:
                 self._turn.wait()
             self._close()
-        self.sync()
+        self.sync()  # what came between the two
 
     def _raise_if_refused(self, ticket: int) -> None:
         error = self._refused.pop(ticket, None)
